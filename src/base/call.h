@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * call.h - call a Python object inside a contextvars Context.
+ */
+#ifndef HOTLOOP_CALL_H
+#define HOTLOOP_CALL_H
+
+#include "base/base.h"
+
+/* callable(*args) inside `context` (NULL: the current one).  `nargsf` may carry
+ * PY_VECTORCALL_ARGUMENTS_OFFSET.  -> new or NULL */
+PyObject *call_in_context(PyObject *context, PyObject *callable,
+                          PyObject *const *args, size_t nargsf);
+
+/* The same for no and for one argument. */
+PyObject *call_in_context0(PyObject *context, PyObject *callable);
+PyObject *call_in_context1(PyObject *context, PyObject *callable, PyObject *arg);
+
+/* self.name(*args): up to three borrowed arguments, NULL ends them.  -> new */
+PyObject *call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b);
+
+/* TypeError unless `context` is a contextvars.Context.  0 or -1 */
+int call_check_context(PyObject *context);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * pycompat.h - every test of the Python version in the project.
+ *
+ * A reader of any other file meets no PY_VERSION_HEX.  Each entry says what
+ * differs and which versions are meant.
+ */
+#ifndef HOTLOOP_PYCOMPAT_H
+#define HOTLOOP_PYCOMPAT_H
+
+#include "base/base.h"
+
+#if PY_VERSION_HEX < 0x030b0000
+#error "hotloop needs CPython 3.11 or newer"
+#endif
+
+/* Constants for code whose behaviour follows the interpreter's asyncio.  They
+ * are ordinary expressions, so that both branches are always compiled. */
+enum {
+    PY_AT_LEAST_3_12 = PY_VERSION_HEX >= 0x030c0000,
+    PY_AT_LEAST_3_13 = PY_VERSION_HEX >= 0x030d0000,
+    PY_AT_LEAST_3_14 = PY_VERSION_HEX >= 0x030e0000,
+};
+
+/* The raised exception as one object (3.12+), normalised with its traceback. */
+#if PY_VERSION_HEX < 0x030c0000
+static inline PyObject *                                    /* -> new or NULL */
+PyErr_GetRaisedException(void)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (type == NULL) {
+        return NULL;
+    }
+    PyErr_NormalizeException(&type, &value, &traceback);
+    if (traceback != NULL) {
+        PyException_SetTraceback(value, traceback);
+    }
+    Py_DECREF(type);
+    Py_XDECREF(traceback);
+    return value;
+}
+
+static inline void                                          /* steals exc */
+PyErr_SetRaisedException(PyObject *exc)
+{
+    PyObject *type = Py_NewRef((PyObject *)Py_TYPE(exc));
+    PyErr_Restore(type, exc, PyException_GetTraceback(exc));
+}
+#endif
+
+/* A new exception instance keeps the raising type's own traceback untouched. */
+
+/* Interpreter shutdown: public since 3.13. */
+#if PY_VERSION_HEX < 0x030d0000
+static inline int
+Py_IsFinalizing(void)
+{
+    return _Py_IsFinalizing();
+}
+#endif
+
+/* Resurrect memory from a free list: it gets its first reference back. */
+static inline void
+pycompat_new_reference(PyObject *op)
+{
+    _Py_NewReference(op);
+}
+
+/* The bases of Future and Task are static types on 3.11, whose traverse does
+ * not visit the type; from 3.12 on they are heap types, which do. */
+#if PY_VERSION_HEX < 0x030c0000
+#define PYCOMPAT_VISIT_SUBTYPE(self) Py_VISIT(Py_TYPE(self))
+#else
+#define PYCOMPAT_VISIT_SUBTYPE(self) ((void)0)
+#endif
+
+/* Module slots that name what the module can do, where they exist. */
+#if PY_VERSION_HEX >= 0x030c0000
+#define PYCOMPAT_SLOT_INTERPRETERS \
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+#else
+#define PYCOMPAT_SLOT_INTERPRETERS
+#endif
+/* Free threading: the paths are written for it (see docs/internals), but until
+ * the audit is done importing the module turns the GIL on. */
+#if PY_VERSION_HEX >= 0x030d0000
+#define PYCOMPAT_SLOT_GIL {Py_mod_gil, Py_MOD_GIL_USED},
+#else
+#define PYCOMPAT_SLOT_GIL
+#endif
+
+#endif

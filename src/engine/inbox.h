@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inbox.h - the only door for other threads.  It has one entry.
+ */
+#ifndef HOTLOOP_INBOX_H
+#define HOTLOOP_INBOX_H
+
+#include "engine/loop.h"
+
+int inbox_open(Loop *loop);                    /* 0, or -1 with OSError */
+
+/* Queue a job from any thread that holds the GIL, and wake the loop.  Steals
+ * self and context, also on failure.  0, or -1 with RuntimeError "Event loop is
+ * closed" or MemoryError. */
+int inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context);
+
+/* Move what came in to the ready queue.  0 or -1. */
+int inbox_drain(Loop *loop);
+
+/* The loop wants to block: false when something has come in meanwhile. */
+bool inbox_fall_asleep(Loop *loop);
+void inbox_wake(Loop *loop);
+
+/* From now on inbox_post raises.  What is queued is dropped. */
+void inbox_close(Loop *loop);
+
+#endif

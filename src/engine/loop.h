@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop.h - struct Loop and one turn of it.
+ *
+ * A loop and all that hangs on it belong to the thread that runs it.  Other
+ * threads have one door: inbox.h.
+ */
+#ifndef HOTLOOP_LOOP_H
+#define HOTLOOP_LOOP_H
+
+#include "base/base.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/object.h"
+#include "base/ring.h"
+#include "base/state.h"
+
+typedef struct Loop Loop;
+typedef struct Job Job;
+
+/* ------------------------------------------------------------------ jobs */
+
+/* One entry of the ready queue.  `run` consumes the references of the job it
+ * is given (self, arg, context: each owned or NULL) and returns 0, or -1 with an
+ * exception that must leave run_forever.  Everything else it reports itself. */
+typedef int (*JobRun)(Loop *loop, Job *job);
+
+struct Job {
+    JobRun run;
+    PyObject *self;
+    PyObject *arg;
+    PyObject *context;
+};
+
+/* -------------------------------------------------------------- resources */
+
+typedef enum ResourceState {
+    RESOURCE_UNBORN,     /* libuv knows nothing of the handle yet */
+    RESOURCE_OPEN,       /* libuv owns one reference to the owner */
+    RESOURCE_CLOSING,    /* uv_close was called (or waits for the end of the poll) */
+    RESOURCE_CLOSED,     /* libuv has forgotten the handle */
+} ResourceState;
+
+/* Embedded, with its uv handle, in whatever owns one.  See resource.h. */
+typedef struct Resource {
+    ListNode node;       /* in loop->resources from open to closed */
+    Loop *loop;          /* borrowed: the owner holds a reference to it */
+    PyObject *owner;     /* owned while open or closing; NULL for the loop's own */
+    uv_handle_t *uv;     /* borrowed: embedded beside us */
+    ResourceState state;
+} Resource;
+
+/* -------------------------------------------------------- corked writers */
+
+/* Something to send when the running job or callback returns (D11).  Embedded
+ * in a transport; `flush` takes itself off the list before it is called. */
+typedef struct Dirty Dirty;
+struct Dirty {
+    ListNode node;               /* in loop->dirty, or alone */
+    PyObject *owner;             /* borrowed: flush holds it while it works */
+    void (*flush)(Dirty *self);  /* no exception may be set before or after */
+};
+
+/* ------------------------------------------------------------------- loop */
+
+typedef enum LoopPhase {
+    LOOP_IDLE,           /* open, nobody runs it */
+    LOOP_RUNNING,
+    LOOP_CLOSED,
+} LoopPhase;
+
+enum {
+    LOOP_SLAB_SIZE = 256 * 1024,   /* bytes; one read takes at most this much */
+    LOOP_TURNS_PER_POLL = 64,      /* D6 */
+};
+
+struct Loop {
+    PyObject_HEAD
+    ModuleState *state;          /* borrowed: our type holds the module */
+    uv_loop_t *uv;               /* owned; NULL when closed */
+    PyObject *weakrefs;
+    LoopPhase phase;
+    bool stopping;               /* stop() was called: leave after this turn */
+    bool debug;
+    bool in_poll;                /* inside uv_run */
+    bool native_call_soon;       /* type(self).call_soon is ours: the ring path is allowed */
+    int depth;                   /* jobs or callbacks of ours that are running Python now */
+    unsigned long thread_id;     /* of the runner; 0 when nobody runs it */
+    uint64_t turn;               /* turns since the loop was made */
+
+    /* gate.c */
+    PyThreadState *detached;     /* borrowed: our own thread state while it is let go */
+    PyObject *exception;         /* owned: what a libuv callback wants run_forever to raise */
+
+    /* ready.c */
+    Ring ready;                  /* of Job */
+    int (*observe)(Loop *loop, Job *job);  /* runs jobs in debug mode; else NULL */
+
+    /* poll skipping (D6) */
+    uint32_t turns_since_poll;
+    uint64_t ticks_at_poll;
+
+    /* timers.c, alarm.c */
+    Heap timers;                 /* of Timer; the heap owns a reference to each owner */
+    bool timers_urgent;          /* one was added that is due already */
+    int64_t armed_at;            /* deadline the alarm is set to, 0 when not set */
+    int alarm_fd;                /* owned: timerfd, or -1 */
+    Resource alarm_resource;
+    union {
+        uv_poll_t poll;
+        uv_timer_t timer;
+    } alarm;
+
+    /* inbox.c */
+    uv_mutex_t inbox_mutex;      /* guards the next four */
+    Ring inbox;                  /* of Job */
+    bool inbox_open;             /* false from close on: posting raises */
+    bool inbox_asleep;           /* the loop is (about to be) blocked in a poll */
+    bool inbox_rung;             /* uv_async_send was called since it fell asleep */
+    uint32_t inbox_waiting;      /* atomic copy of the ring's count */
+    uv_async_t wakeup;
+    Resource wakeup_resource;
+
+    /* resource.c */
+    ListNode resources;          /* open and closing ones */
+    ListNode closing_polls;      /* uv_poll handles to close after this uv_run */
+
+    ListNode dirty;              /* Dirty: transports to flush when the job returns */
+
+    /* io/read.c: one read buffer for all connections, made on first use */
+    char *slab;                  /* owned: LOOP_SLAB_SIZE bytes, or NULL */
+
+    /* awaitable/: what floor 2 keeps per loop */
+    ListNode tasks;              /* every unfinished native task (registry.c) */
+    ListNode node;               /* in state->loops while open */
+    PyObject *current_task;      /* borrowed: set while its step runs (registry.c) */
+    bool current_published;      /* asyncio's own record says current_task too */
+    PyObject *task_factory;      /* owned, or NULL */
+    PyObject *handle_run_hook;   /* owned: a replaced asyncio.Handle._run, or NULL */
+    PyObject *current_handle;    /* owned: in debug mode, what runs now; or NULL */
+    double slow_callback_duration;   /* seconds */
+    FreeList free_handles;
+    FreeList free_timer_handles;
+    FreeList free_futures;
+    FreeList free_future_iters;
+    FreeList free_tasks;
+
+    /* io/: made on first use, owned by their rooms */
+    struct Poller *poller;       /* poll.c: add_reader and the sock_* family */
+    struct SignalWatch *signals; /* signals.c: the wake-up descriptor */
+};
+
+/* A loop in the memory that tp_alloc made for `type`.  -> new or NULL */
+PyObject *loop_new(PyTypeObject *type, ModuleState *state);
+
+/* Turns until stop() or an exception that must leave.  0 or -1. */
+int loop_run(Loop *self);
+
+/* One turn: the inbox, perhaps a poll, due timers, the jobs present now. */
+int loop_once(Loop *self);
+
+/* Close every handle and drop what is queued.  The loop must not be running. */
+void loop_close(Loop *self);
+
+/* RuntimeError "Event loop is closed" when it is.  0 or -1. */
+int loop_check_closed(Loop *self);
+
+/* Is the caller on the thread that runs the loop (or does nobody run it)? */
+bool loop_owns_thread(const Loop *self);
+
+/* Is Python code of this loop on the C stack just now?  Then what was written
+ * is flushed when it returns; otherwise nobody will. */
+static inline bool
+loop_is_busy(const Loop *self)
+{
+    return self->depth > 0;
+}
+
+/* Put a transport on the list that is flushed when the running job returns. */
+static inline void
+loop_mark_dirty(Loop *self, Dirty *dirty)
+{
+    if (list_is_empty(&dirty->node)) {
+        list_append(&self->dirty, &dirty->node);
+    }
+}
+
+/* Flush what was corked.  Keeps the raised exception, if there is one. */
+void loop_flush_dirty(Loop *self);
+
+/* Hand the raised exception to loop.call_exception_handler() with `message`
+ * and up to three more entries, (name, value) pairs ended by NULL.  Returns 0,
+ * or -1 with an exception that must leave run_forever (KeyboardInterrupt and
+ * SystemExit are never handed over). */
+int loop_report(Loop *self, const char *message, ...);
+
+/* The same with a message object (borrowed) and a dict of further entries
+ * (borrowed, may be NULL; it is copied into). */
+int loop_report_object(Loop *self, PyObject *message, PyObject *entries);
+
+int loop_traverse(Loop *self, visitproc visit, void *arg);
+int loop_clear(Loop *self);
+void loop_dealloc(PyObject *self);
+
+#endif
