@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures shared by every suite.
+
+asyncio is the oracle: a test that takes `loop` (or `new_loop`) runs twice, once on asyncio's own
+loop and once on hotloop, with the ids "asyncio" and "hotloop". HOTLOOP_TEST_LOOPS=asyncio picks
+one of them. After every test the open descriptors must be those from before it, and nothing may
+have been logged on asyncio's logger that the test did not ask for with `asyncio_log`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import gc
+import logging
+import sys
+import threading
+
+import pytest
+
+from tests.loops import LOOP_KINDS, close_loop, make_loop, open_descriptors
+
+SECONDS_PER_TEST = 60
+AUDITED = {"behaviour", "lifetimes", "tutorial", "ecosystem", "c"}
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "hotloop_only(reason): a promise that asyncio does not make")
+    config.addinivalue_line("markers", "timeout(seconds): limit of one test (pytest-timeout)")
+    with contextlib.suppress(ImportError):
+        import hotloop
+
+        # libuv opens its process-wide descriptors with the first loop and keeps them.
+        hotloop.new_event_loop().close()
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS_PER_TEST))
+
+
+def pytest_generate_tests(metafunc):
+    if "loop_kind" not in metafunc.fixturenames:
+        return
+    kinds = LOOP_KINDS
+    if any(mark.name == "hotloop_only" for mark in metafunc.definition.iter_markers()):
+        kinds = [kind for kind in kinds if kind == "hotloop"]
+    metafunc.parametrize("loop_kind", kinds, scope="function")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(request):
+    """T8: a test that leaves a descriptor or a thread has found a leak, ours or its own."""
+    if request.path.parent.name not in AUDITED:
+        yield
+        return
+    # pytest-timeout's signal cannot interrupt a loop that spins or sleeps inside C; this can.
+    faulthandler.dump_traceback_later(2 * SECONDS_PER_TEST, exit=True)
+    threads = set(threading.enumerate())
+    before = open_descriptors()
+    yield
+    faulthandler.cancel_dump_traceback_later()
+    for thread in set(threading.enumerate()) - threads:
+        if not thread.daemon:
+            thread.join(10)
+            assert not thread.is_alive(), f"left running: {thread}"
+    after = open_descriptors()
+    if after != before:
+        gc.collect()
+        after = open_descriptors()
+    leaked = {fd: after[fd] for fd in after.keys() - before.keys()}
+    closed = {fd: before[fd] for fd in before.keys() - after.keys()}
+    assert not leaked, f"descriptors left open: {leaked}"
+    assert not closed, f"descriptors closed that were not the test's: {closed}"
+
+
+class _Records(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record):
+        self.records.append(record)
+
+    @property
+    def messages(self) -> list[str]:
+        return [record.getMessage() for record in self.records]
+
+
+@pytest.fixture(autouse=True)
+def _log_is_quiet(request):
+    """Whatever asyncio's logger says is a failure, unless the test reads it (`asyncio_log`)."""
+    handler = _Records()
+    logger = logging.getLogger("asyncio")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    if request.path.parent.name in AUDITED and "asyncio_log" not in request.fixturenames:
+        assert not handler.messages, f"logged: {handler.messages}"
+
+
+@pytest.fixture
+def asyncio_log(_log_is_quiet) -> _Records:
+    """What asyncio's logger got during this test; `.messages` are the texts."""
+    return _log_is_quiet
+
+
+@pytest.fixture
+def new_loop(loop_kind):
+    """A factory of loops of the kind under test; what the test leaves open is closed."""
+    made = []
+
+    def factory():
+        loop = make_loop(loop_kind)
+        made.append(loop)
+        return loop
+
+    yield factory
+    for loop in made:
+        close_loop(loop)
+    made.clear()
+    gc.collect(0)
+
+
+@pytest.fixture
+def loop(new_loop):
+    """One loop of the kind under test, not running and not set as the current one."""
+    return new_loop()
+
+
+@pytest.fixture
+def reports(loop) -> list[dict]:
+    """The contexts that reach the loop's exception handler."""
+    contexts: list[dict] = []
+    loop.set_exception_handler(lambda _, context: contexts.append(context))
+    return contexts
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def stream_kind(request) -> str:
+    """Both kinds of stream socket, which are two kinds of handle in libuv."""
+    return request.param
+
+
+@pytest.fixture
+def unraisable(monkeypatch) -> list:
+    """What reached sys.unraisablehook."""
+    seen: list = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: seen.append(args.exc_value))
+    return seen
