@@ -16,7 +16,7 @@ PyObject *call_in_context(PyObject *context, PyObject *callable,
 PyObject *call_in_context0(PyObject *context, PyObject *callable);
 PyObject *call_in_context1(PyObject *context, PyObject *callable, PyObject *arg);
 
-/* self.name(*args): up to three borrowed arguments, NULL ends them.  -> new */
+/* self.name(*args): one or two borrowed arguments, NULL ends them.  -> new */
 PyObject *call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b);
 
 /* TypeError unless `context` is a contextvars.Context.  0 or -1 */

@@ -72,12 +72,14 @@ typedef enum LoopPhase {
 enum {
     LOOP_SLAB_SIZE = 256 * 1024,   /* bytes; one read takes at most this much */
     LOOP_TURNS_PER_POLL = 64,      /* D6 */
+    LOOP_FREELIST_LIMIT = 256,     /* dead objects kept per kind: about 60 KiB each */
 };
 
 struct Loop {
     PyObject_HEAD
     ModuleState *state;          /* borrowed: our type holds the module */
     uv_loop_t *uv;               /* owned; NULL when closed */
+    int requests_pending;        /* look-ups in libuv's pool; they pin uv (resolver.c) */
     PyObject *weakrefs;
     LoopPhase phase;
     bool stopping;               /* stop() was called: leave after this turn */
@@ -102,6 +104,7 @@ struct Loop {
 
     /* timers.c, alarm.c */
     Heap timers;                 /* of Timer; the heap owns a reference to each owner */
+    int64_t now;                 /* ns: the clock as it was last read */
     bool timers_urgent;          /* one was added that is due already */
     int64_t armed_at;            /* deadline the alarm is set to, 0 when not set */
     int alarm_fd;                /* owned: timerfd, or -1 */
@@ -158,6 +161,9 @@ int loop_run(Loop *self);
 
 /* One turn: the inbox, perhaps a poll, due timers, the jobs present now. */
 int loop_once(Loop *self);
+
+/* Let libuv deliver what is pending, without blocking; while closing only. */
+void loop_turn_uv(Loop *self);
 
 /* Close every handle and drop what is queued.  The loop must not be running. */
 void loop_close(Loop *self);

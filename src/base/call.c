@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * call.c - call a Python object inside a contextvars Context.
+ */
+#include "base/call.h"
+
+#include "base/pycompat.h"
+
+PyObject *
+call_in_context(PyObject *context, PyObject *callable, PyObject *const *args,
+                size_t nargsf)
+{
+    if (context == NULL) {
+        return PyObject_Vectorcall(callable, args, nargsf, NULL);
+    }
+    if (PyContext_Enter(context) < 0) {
+        return NULL;
+    }
+    PyObject *result = PyObject_Vectorcall(callable, args, nargsf, NULL);
+    if (UNLIKELY(result == NULL)) {
+        /* Leaving the context may not run with an exception set. */
+        PyObject *exc = PyErr_GetRaisedException();
+        PyContext_Exit(context);
+        PyErr_SetRaisedException(exc);
+        return NULL;
+    }
+    if (UNLIKELY(PyContext_Exit(context) < 0)) {
+        Py_DECREF(result);
+        return NULL;
+    }
+    return result;
+}
+
+PyObject *
+call_in_context0(PyObject *context, PyObject *callable)
+{
+    PyObject *args[1] = {NULL};
+    return call_in_context(context, callable, args + 1,
+                           0 | PY_VECTORCALL_ARGUMENTS_OFFSET);
+}
+
+PyObject *
+call_in_context1(PyObject *context, PyObject *callable, PyObject *arg)
+{
+    PyObject *args[2] = {NULL, arg};
+    return call_in_context(context, callable, args + 1,
+                           1 | PY_VECTORCALL_ARGUMENTS_OFFSET);
+}
+
+PyObject *
+call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b)
+{
+    PyObject *args[4] = {NULL, self, a, b};
+    size_t nargs = 1 + (a != NULL) + (b != NULL);
+    return PyObject_VectorcallMethod(name, args + 1,
+                                     nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+int
+call_check_context(PyObject *context)
+{
+    if (PyContext_CheckExact(context)) {
+        return 0;
+    }
+    PyErr_Format(PyExc_TypeError, "context must be a contextvars.Context, not %.100s",
+                 Py_TYPE(context)->tp_name);
+    return -1;
+}

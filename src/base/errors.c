@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * errors.c - from error numbers to exceptions; what may leave the loop.
+ */
+#include "base/errors.h"
+
+#include "base/pycompat.h"
+
+PyObject *
+errors_make_oserror(int number)
+{
+    return PyObject_CallFunction(PyExc_OSError, "is", number, strerror(number));
+}
+
+PyObject *
+errors_from_errno(int number)
+{
+    PyObject *exc = errors_make_oserror(number);
+    if (exc != NULL) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
+        Py_DECREF(exc);
+    }
+    return NULL;
+}
+
+PyObject *
+errors_from_uv(int code)
+{
+    return errors_from_errno(-code);
+}
+
+bool
+errors_must_leave(void)
+{
+    return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
+           || PyErr_ExceptionMatches(PyExc_SystemExit);
+}
+
+void
+errors_chain(PyObject *earlier)
+{
+    if (earlier == NULL) {
+        return;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    if (exc == NULL) {
+        PyErr_SetRaisedException(earlier);
+        return;
+    }
+    if (exc == earlier) {
+        Py_DECREF(earlier);
+    }
+    else {
+        PyException_SetContext(exc, earlier);
+    }
+    PyErr_SetRaisedException(exc);
+}

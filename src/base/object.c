@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * object.c - what every type of ours has in common at birth and death.
+ */
+#include "base/object.h"
+
+#include "base/pycompat.h"
+
+void
+object_dealloc(PyObject *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, object_dealloc)
+    if (type->tp_weaklistoffset != 0) {
+        PyObject_ClearWeakRefs(self);
+    }
+    if (type->tp_clear != NULL) {
+        (void)type->tp_clear(self);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+    Py_TRASHCAN_END
+}
+
+PyObject *
+object_not_instantiable(PyTypeObject *type, PyObject *Py_UNUSED(args),
+                        PyObject *Py_UNUSED(kw))
+{
+    PyErr_Format(PyExc_TypeError, "cannot create '%.100s' instances", type->tp_name);
+    return NULL;
+}
+
+void
+object_unraisable(PyObject *where)
+{
+    if (PyErr_Occurred()) {
+        PyErr_WriteUnraisable(where);
+    }
+}
+
+/* The link sits behind the object head, over the type's own first field. */
+static PyObject **
+freelist_link(PyObject *self)
+{
+    return (PyObject **)(self + 1);
+}
+
+bool
+freelist_give(FreeList *list, PyObject *self)
+{
+    if (list->count >= list->limit) {
+        return false;
+    }
+    *freelist_link(self) = list->first;
+    list->first = self;
+    list->count++;
+    return true;
+}
+
+PyObject *
+freelist_take(FreeList *list)
+{
+    PyObject *self = list->first;
+    if (self == NULL) {
+        return NULL;
+    }
+    list->first = *freelist_link(self);
+    list->count--;
+    *freelist_link(self) = NULL;
+    pycompat_new_reference(self);
+    return self;
+}
+
+void
+freelist_free(FreeList *list)
+{
+    list->limit = 0;
+    PyObject *self = list->first;
+    list->first = NULL;
+    list->count = 0;
+    while (self != NULL) {
+        PyObject *next = *freelist_link(self);
+        PyTypeObject *type = Py_TYPE(self);
+        *freelist_link(self) = NULL;
+        PyObject_GC_Del(self);
+        Py_DECREF(type);
+        self = next;
+    }
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * state.c - makes, visits and drops what state.h lists.
+ */
+#include "base/state.h"
+
+/* The module definition is constant data, the same for every interpreter of the
+ * process; state_of_type() looks for it in a type's bases. */
+static PyModuleDef *state_def;
+
+void
+state_set_def(PyModuleDef *def)
+{
+    state_def = def;
+}
+
+/* import module; module.attribute, or the module itself.  -> new or NULL */
+static PyObject *
+state_import(const char *module, const char *attribute)
+{
+    PyObject *imported = PyImport_ImportModule(module);
+    if (imported == NULL || attribute == NULL) {
+        return imported;
+    }
+    PyObject *value = PyObject_GetAttrString(imported, attribute);
+    Py_DECREF(imported);
+    return value;
+}
+
+typedef struct ImportRow {
+    size_t offset;
+    const char *module;
+    const char *attribute;
+} ImportRow;
+
+static const ImportRow state_imports[] = {
+#define STATE_ROW(field, module, attribute) \
+    {offsetof(ModuleState, field), module, attribute},
+    STATE_IMPORTS(STATE_ROW)
+#undef STATE_ROW
+};
+
+typedef struct NameRow {
+    size_t offset;
+    const char *text;
+} NameRow;
+
+static const NameRow state_names[] = {
+#define STATE_ROW(name) {offsetof(ModuleState, str_##name), #name},
+    STATE_NAMES(STATE_ROW)
+#undef STATE_ROW
+};
+
+/* Every owned object of the state, for traverse and clear. */
+static const size_t state_owned[] = {
+#define STATE_ROW(name, ...) offsetof(ModuleState, name##_type),
+    STATE_TYPES(STATE_ROW)
+#undef STATE_ROW
+#define STATE_ROW(name, ...) offsetof(ModuleState, str_##name),
+    STATE_NAMES(STATE_ROW)
+#undef STATE_ROW
+#define STATE_ROW(name, ...) offsetof(ModuleState, name),
+    STATE_IMPORTS(STATE_ROW)
+#undef STATE_ROW
+    offsetof(ModuleState, stock_handle_run),
+    offsetof(ModuleState, current_tasks),
+    offsetof(ModuleState, register_task),
+    offsetof(ModuleState, unregister_task),
+    offsetof(ModuleState, enter_task),
+    offsetof(ModuleState, leave_task),
+    offsetof(ModuleState, swap_current_task),
+    offsetof(ModuleState, register_eager_task),
+    offsetof(ModuleState, unregister_eager_task),
+};
+
+static PyObject **
+state_field(ModuleState *state, size_t offset)
+{
+    return (PyObject **)((char *)state + offset);
+}
+
+int
+state_setup(ModuleState *state)
+{
+    list_init(&state->loops);
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(state_names); i++) {
+        PyObject *name = PyUnicode_InternFromString(state_names[i].text);
+        if (name == NULL) {
+            return -1;
+        }
+        *state_field(state, state_names[i].offset) = name;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(state_imports); i++) {
+        const ImportRow *row = &state_imports[i];
+        PyObject *value = state_import(row->module, row->attribute);
+        if (value == NULL) {
+            return -1;
+        }
+        *state_field(state, row->offset) = value;
+    }
+    state->stock_handle_run = PyObject_GetAttr(state->AsyncioHandle, state->str__run);
+    return state->stock_handle_run == NULL ? -1 : 0;
+}
+
+int
+state_traverse(ModuleState *state, visitproc visit, void *arg)
+{
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(state_owned); i++) {
+        Py_VISIT(*state_field(state, state_owned[i]));
+    }
+    return 0;
+}
+
+int
+state_clear(ModuleState *state)
+{
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(state_owned); i++) {
+        Py_CLEAR(*state_field(state, state_owned[i]));
+    }
+    return 0;
+}
+
+ModuleState *
+state_of_type(PyTypeObject *type)
+{
+    PyObject *module = PyType_GetModuleByDef(type, state_def);
+    return module == NULL ? NULL : state_of_module(module);
+}
+
+ModuleState *
+state_of_module(PyObject *module)
+{
+    return PyModule_GetState(module);
+}

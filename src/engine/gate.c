@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gate.c - the one door between libuv and Python.
+ *
+ * Only this file touches thread states.  Between gate_open() and the first
+ * gate_enter() or gate_shut() nothing but libuv runs on the loop's thread; the
+ * single exception is read_on_alloc(), which touches no Python object then.
+ *
+ * Why one attach per poll is enough: once any watcher callback has run, libuv's
+ * pollers return or poll again with timeout 0; they never block twice in one
+ * uv_run(ONCE).  Callbacks that run before the poll make it choose timeout 0.
+ */
+#include "engine/gate.h"
+
+#include "base/errors.h"
+#include "base/pycompat.h"
+
+void
+gate_open(Loop *loop)
+{
+    assert(loop->detached == NULL);
+    loop->detached = PyEval_SaveThread();
+}
+
+void
+gate_shut(Loop *loop)
+{
+    PyThreadState *detached = loop->detached;
+    if (detached != NULL) {
+        loop->detached = NULL;
+        PyEval_RestoreThread(detached);
+    }
+}
+
+void
+gate_enter_loop(Loop *loop)
+{
+    if (UNLIKELY(loop->detached != NULL)) {
+        gate_shut(loop);
+    }
+    loop->depth++;
+}
+
+Resource *
+gate_enter(uv_handle_t *uv)
+{
+    Resource *self = uv->data;
+    gate_enter_loop(self->loop);
+    return self;
+}
+
+void
+gate_keep_exception(Loop *loop)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    if (loop->exception == NULL) {
+        loop->exception = exc;
+        return;
+    }
+    /* The first one leaves run_forever; a second must not be lost in silence. */
+    PyErr_SetRaisedException(exc);
+    PyErr_WriteUnraisable((PyObject *)loop);
+}
+
+void
+gate_leave(Loop *loop, int rc, const char *message)
+{
+    if (UNLIKELY(rc < 0) && loop_report(loop, message, NULL) < 0) {
+        gate_keep_exception(loop);
+    }
+    if (!list_is_empty(&loop->dirty)) {
+        loop_flush_dirty(loop);
+    }
+    loop->depth--;
+}

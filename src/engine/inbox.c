@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * inbox.c - the only door for other threads.
+ *
+ * A post rings libuv's async handle only when the loop sleeps and nobody has rung
+ * it yet: while the loop is busy a post is a lock and a store.
+ */
+#include "engine/inbox.h"
+
+#include "base/errors.h"
+#include "engine/gate.h"
+#include "engine/ready.h"
+#include "engine/resource.h"
+
+static void
+inbox_on_wakeup(uv_async_t *uv)
+{
+    Resource *self = gate_enter((uv_handle_t *)uv);
+    gate_leave(self->loop, inbox_drain(self->loop), "call_soon_threadsafe() failed");
+}
+
+int
+inbox_open(Loop *loop)
+{
+    int rc = uv_async_init(loop->uv, &loop->wakeup, inbox_on_wakeup);
+    if (rc < 0) {
+        errors_from_uv(rc);
+        return -1;
+    }
+    resource_open(&loop->wakeup_resource, loop, NULL, (uv_handle_t *)&loop->wakeup);
+    loop->inbox_open = true;
+    return 0;
+}
+
+/* Under the mutex: store the job and wake a sleeping loop.  0, or an errno. */
+static int
+inbox_put(Loop *loop, Job job)
+{
+    if (!loop->inbox_open) {
+        return EBADF;
+    }
+    Job *slot = ring_push(&loop->inbox);
+    if (slot == NULL) {
+        return ENOMEM;
+    }
+    *slot = job;
+    __atomic_store_n(&loop->inbox_waiting, ring_count(&loop->inbox), __ATOMIC_RELAXED);
+    if (loop->inbox_asleep && !loop->inbox_rung) {
+        loop->inbox_rung = true;
+        uv_async_send(&loop->wakeup);
+    }
+    return 0;
+}
+
+int
+inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context)
+{
+    Job job = {.run = run, .self = self, .context = context};
+    uv_mutex_lock(&loop->inbox_mutex);
+    int error = inbox_put(loop, job);
+    uv_mutex_unlock(&loop->inbox_mutex);
+    if (LIKELY(error == 0)) {
+        return 0;
+    }
+    ready_drop_job(&job);
+    if (error == ENOMEM) {
+        PyErr_NoMemory();
+    }
+    else {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+    }
+    return -1;
+}
+
+int
+inbox_drain(Loop *loop)
+{
+    if (__atomic_load_n(&loop->inbox_waiting, __ATOMIC_RELAXED) == 0) {
+        return 0;
+    }
+    uv_mutex_lock(&loop->inbox_mutex);
+    Ring taken = loop->inbox;
+    ring_init(&loop->inbox, sizeof(Job));
+    loop->inbox_waiting = 0;
+    uv_mutex_unlock(&loop->inbox_mutex);
+    int rc = 0;
+    while (ring_count(&taken) > 0) {
+        Job *job = ring_pop(&taken);
+        rc |= ready_push(loop, job->run, job->self, job->arg, job->context);
+    }
+    /* Give the grown buffer back, so that steady traffic allocates nothing. */
+    uv_mutex_lock(&loop->inbox_mutex);
+    if (loop->inbox.slots == NULL) {
+        loop->inbox = taken;
+        taken.slots = NULL;
+    }
+    uv_mutex_unlock(&loop->inbox_mutex);
+    ring_free(&taken);
+    return rc;
+}
+
+bool
+inbox_fall_asleep(Loop *loop)
+{
+    uv_mutex_lock(&loop->inbox_mutex);
+    bool empty = ring_count(&loop->inbox) == 0;
+    loop->inbox_asleep = empty;
+    loop->inbox_rung = false;
+    uv_mutex_unlock(&loop->inbox_mutex);
+    return empty;
+}
+
+void
+inbox_wake(Loop *loop)
+{
+    uv_mutex_lock(&loop->inbox_mutex);
+    loop->inbox_asleep = false;
+    uv_mutex_unlock(&loop->inbox_mutex);
+}
+
+void
+inbox_close(Loop *loop)
+{
+    uv_mutex_lock(&loop->inbox_mutex);
+    loop->inbox_open = false;
+    Ring taken = loop->inbox;
+    ring_init(&loop->inbox, sizeof(Job));
+    loop->inbox_waiting = 0;
+    uv_mutex_unlock(&loop->inbox_mutex);
+    while (ring_count(&taken) > 0) {
+        Job job = *(Job *)ring_pop(&taken);
+        ready_drop_job(&job);
+    }
+    ring_free(&taken);
+}

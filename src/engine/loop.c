@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop.c - one turn of the loop, and its life.
+ *
+ *   loop_once:   inbox --> ready queue
+ *                poll, if the queue is empty or 50 us or 64 turns have passed:
+ *                    I/O callbacks run inside it, through the gate
+ *                due timers --> ready queue
+ *                run the jobs present now; those they add wait for the next turn
+ *
+ * After each job and each callback the transports it wrote to are flushed.
+ * The only uv_run of the project is here.
+ */
+#include "engine/loop.h"
+
+#include "base/call.h"
+#include "base/clock.h"
+#include "base/errors.h"
+#include "base/pycompat.h"
+#include "engine/alarm.h"
+#include "engine/gate.h"
+#include "engine/inbox.h"
+#include "engine/ready.h"
+#include "engine/resource.h"
+#include "engine/timers.h"
+
+/* --------------------------------------------------------------- one turn */
+
+static bool
+loop_poll_is_due(Loop *self)
+{
+    if (ready_is_empty(self) || self->stopping) {
+        return true;
+    }
+    if (++self->turns_since_poll >= LOOP_TURNS_PER_POLL) {
+        return true;
+    }
+    return clock_ticks() - self->ticks_at_poll > CLOCK_TICKS_PER_SLICE;
+}
+
+/* Nothing to do before something happens outside? */
+static bool
+loop_may_block(Loop *self)
+{
+    if (!ready_is_empty(self) || self->stopping) {
+        return false;
+    }
+    if (self->timers.count > 0) {
+        self->now = clock_now();
+        if (self->timers.entries[0].key <= self->now) {
+            return false;
+        }
+    }
+    return inbox_fall_asleep(self);
+}
+
+/* What a callback wants run_forever to raise.  0 or -1. */
+static int
+loop_raise_kept(Loop *self)
+{
+    PyObject *exc = self->exception;
+    if (LIKELY(exc == NULL)) {
+        return 0;
+    }
+    self->exception = NULL;
+    PyErr_SetRaisedException(exc);
+    return -1;
+}
+
+static int
+loop_poll(Loop *self)
+{
+    bool may_block = loop_may_block(self);
+    self->in_poll = true;
+    if (may_block) {
+        alarm_set(self);
+        gate_open(self);
+        uv_run(self->uv, UV_RUN_ONCE);
+        gate_shut(self);
+        inbox_wake(self);
+    }
+    else {
+        uv_run(self->uv, UV_RUN_NOWAIT);
+    }
+    self->in_poll = false;
+    if (UNLIKELY(!list_is_empty(&self->closing_polls))) {
+        resource_close_polls(self);
+    }
+    self->turns_since_poll = 0;
+    self->ticks_at_poll = clock_ticks();
+    return loop_raise_kept(self);
+}
+
+int
+loop_once(Loop *self)
+{
+    self->turn++;
+    if (inbox_drain(self) < 0) {
+        return -1;
+    }
+    bool poll = loop_poll_is_due(self);
+    if (poll && loop_poll(self) < 0) {
+        return -1;
+    }
+    if (self->timers.count > 0 && (poll || self->timers_urgent)
+        && timers_expire(self) < 0) {
+        return -1;
+    }
+    return ready_run(self);
+}
+
+void
+loop_turn_uv(Loop *self)
+{
+    uv_run(self->uv, UV_RUN_NOWAIT);
+}
+
+int
+loop_run(Loop *self)
+{
+    assert(self->phase == LOOP_IDLE);
+    self->phase = LOOP_RUNNING;
+    self->thread_id = PyThread_get_thread_ident();
+    self->turns_since_poll = LOOP_TURNS_PER_POLL;     /* the first turn polls */
+    int rc;
+    do {
+        rc = loop_once(self);
+    } while (rc == 0 && !self->stopping);
+    self->stopping = false;
+    self->thread_id = 0;
+    self->phase = LOOP_IDLE;
+    return rc;
+}
+
+/* ------------------------------------------------------------ what it asks */
+
+int
+loop_check_closed(Loop *self)
+{
+    if (UNLIKELY(self->phase == LOOP_CLOSED)) {
+        PyErr_SetString(PyExc_RuntimeError, "Event loop is closed");
+        return -1;
+    }
+    return 0;
+}
+
+bool
+loop_owns_thread(const Loop *self)
+{
+    return self->thread_id == 0 || self->thread_id == PyThread_get_thread_ident();
+}
+
+void
+loop_flush_dirty(Loop *self)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    while (!list_is_empty(&self->dirty)) {
+        Dirty *dirty = container_of(self->dirty.next, Dirty, node);
+        list_remove(&dirty->node);
+        dirty->flush(dirty);
+    }
+    if (exc != NULL) {
+        PyErr_SetRaisedException(exc);
+    }
+}
+
+/* ---------------------------------------------------------------- reports */
+
+/* handler(context).  What it raises is asyncio's affair, but for the two that
+ * must leave.  0 or -1. */
+static int
+loop_call_handler(Loop *self, PyObject *context)
+{
+    PyObject *handler = self->state->str_call_exception_handler;
+    PyObject *result = call_method((PyObject *)self, handler, context, NULL);
+    if (result != NULL) {
+        Py_DECREF(result);
+        return 0;
+    }
+    if (errors_must_leave()) {
+        return -1;
+    }
+    PyErr_WriteUnraisable((PyObject *)self);
+    return 0;
+}
+
+/* Is the raised exception one that is never handed over? */
+static bool
+loop_must_leave(void)
+{
+    return PyErr_Occurred() != NULL && errors_must_leave();
+}
+
+/* Fill in the exception and call the handler.  Steals context, NULL allowed:
+ * then building it has failed and that is all there is to tell. */
+static int
+loop_report_context(Loop *self, PyObject *context, PyObject *exc)
+{
+    int rc = -1;
+    if (context != NULL) {
+        rc = exc == NULL
+                 ? 0
+                 : PyDict_SetItem(context, self->state->str_exception, exc);
+    }
+    if (rc < 0) {
+        PyErr_WriteUnraisable((PyObject *)self);
+        rc = 0;
+    }
+    else {
+        rc = loop_call_handler(self, context);
+    }
+    Py_XDECREF(context);
+    Py_XDECREF(exc);
+    return rc;
+}
+
+int
+loop_report_object(Loop *self, PyObject *message, PyObject *entries)
+{
+    if (loop_must_leave()) {
+        return -1;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *context = entries == NULL ? PyDict_New() : PyDict_Copy(entries);
+    if (context != NULL
+        && PyDict_SetItem(context, self->state->str_message, message) < 0) {
+        Py_CLEAR(context);
+    }
+    return loop_report_context(self, context, exc);
+}
+
+/* {name: value, ...} from pairs ended by NULL.  -> new or NULL */
+static PyObject *
+loop_entries(va_list pairs)
+{
+    PyObject *entries = PyDict_New();
+    const char *name;
+    while (entries != NULL && (name = va_arg(pairs, const char *)) != NULL) {
+        PyObject *value = va_arg(pairs, PyObject *);
+        if (value != NULL && PyDict_SetItemString(entries, name, value) < 0) {
+            Py_CLEAR(entries);
+        }
+    }
+    return entries;
+}
+
+int
+loop_report(Loop *self, const char *message, ...)
+{
+    if (loop_must_leave()) {
+        return -1;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    va_list pairs;
+    va_start(pairs, message);
+    PyObject *context = loop_entries(pairs);
+    va_end(pairs);
+    PyObject *text = context == NULL ? NULL : PyUnicode_FromString(message);
+    if (text == NULL
+        || PyDict_SetItem(context, self->state->str_message, text) < 0) {
+        Py_CLEAR(context);
+    }
+    Py_XDECREF(text);
+    return loop_report_context(self, context, exc);
+}
+
+/* ------------------------------------------------------------ make, close */
+
+/* What can be set without asking anybody; dealloc is safe from here on. */
+static void
+loop_init_fields(Loop *self, ModuleState *state)
+{
+    self->state = state;
+    self->phase = LOOP_CLOSED;
+    self->alarm_fd = -1;
+    self->slow_callback_duration = 0.1;
+    ring_init(&self->ready, sizeof(Job));
+    ring_init(&self->inbox, sizeof(Job));
+    list_init(&self->resources);
+    list_init(&self->closing_polls);
+    list_init(&self->dirty);
+    list_init(&self->tasks);
+    list_init(&self->node);
+    FreeList *lists[] = {&self->free_handles, &self->free_timer_handles,
+                         &self->free_futures, &self->free_future_iters,
+                         &self->free_tasks};
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(lists); i++) {
+        lists[i]->limit = LOOP_FREELIST_LIMIT;
+    }
+}
+
+/* The uv loop and the handles that belong to the loop itself.  0 or -1. */
+static int
+loop_open(Loop *self)
+{
+    self->uv = PyMem_RawMalloc(sizeof(uv_loop_t));
+    if (self->uv == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    int rc = uv_loop_init(self->uv);
+    if (rc < 0) {
+        PyMem_RawFree(self->uv);
+        self->uv = NULL;
+        errors_from_uv(rc);
+        return -1;
+    }
+    self->phase = LOOP_IDLE;
+    list_append(&self->state->loops, &self->node);
+    self->now = clock_now();
+    return inbox_open(self) < 0 ? -1 : alarm_open(self);
+}
+
+PyObject *
+loop_new(PyTypeObject *type, ModuleState *state)
+{
+    Loop *self = (Loop *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    loop_init_fields(self, state);
+    if (uv_mutex_init(&self->inbox_mutex) != 0 || loop_open(self) < 0) {
+        if (!PyErr_Occurred()) {
+            PyErr_SetString(PyExc_RuntimeError, "cannot make a mutex");
+        }
+        Py_DECREF(self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+/* A look-up that still runs in libuv's pool will write into the uv loop: then it
+ * is left to the process rather than waited for (docs/internals/lifetimes.md). */
+static void
+loop_free_uv(Loop *self)
+{
+    uv_loop_t *uv = self->uv;
+    self->uv = NULL;
+    if (self->requests_pending > 0) {
+        return;
+    }
+    int rc = uv_loop_close(uv);
+    assert(rc == 0);
+    (void)rc;
+    PyMem_RawFree(uv);
+}
+
+void
+loop_close(Loop *self)
+{
+    if (self->phase == LOOP_CLOSED) {
+        return;
+    }
+    assert(self->phase == LOOP_IDLE);
+    self->phase = LOOP_CLOSED;
+    list_remove(&self->node);
+    inbox_close(self);
+    loop_flush_dirty(self);
+    resource_close_all(self);
+    alarm_close(self);
+    timers_clear(self);
+    ready_clear(self);
+    loop_free_uv(self);
+}
+
+/* ---------------------------------------------------------------- the GC */
+
+static int
+loop_visit_jobs(const Ring *ring, visitproc visit, void *arg)
+{
+    for (uint32_t i = 0; i < ring_count(ring); i++) {
+        Job *job = ring_at(ring, i);
+        Py_VISIT(job->self);
+        Py_VISIT(job->arg);
+        Py_VISIT(job->context);
+    }
+    return 0;
+}
+
+static int
+loop_visit_resources(const ListNode *head, visitproc visit, void *arg)
+{
+    for (ListNode *node = head->next; node != head; node = node->next) {
+        Py_VISIT(container_of(node, Resource, node)->owner);
+    }
+    return 0;
+}
+
+int
+loop_traverse(Loop *self, visitproc visit, void *arg)
+{
+    Py_VISIT(Py_TYPE(self));
+    if (self->resources.next == NULL) {
+        return 0;                        /* collected while being made */
+    }
+    int rc = loop_visit_jobs(&self->ready, visit, arg);
+    rc = rc ? rc : loop_visit_jobs(&self->inbox, visit, arg);
+    rc = rc ? rc : loop_visit_resources(&self->resources, visit, arg);
+    rc = rc ? rc : loop_visit_resources(&self->closing_polls, visit, arg);
+    if (rc) {
+        return rc;
+    }
+    for (ptrdiff_t i = 0; i < self->timers.count; i++) {
+        Py_VISIT(container_of(self->timers.entries[i].item, Timer, item)->owner);
+    }
+    Py_VISIT(self->exception);
+    Py_VISIT(self->task_factory);
+    Py_VISIT(self->handle_run_hook);
+    Py_VISIT(self->current_handle);
+    return 0;
+}
+
+int
+loop_clear(Loop *self)
+{
+    if (self->phase == LOOP_IDLE) {
+        loop_close(self);
+    }
+    Py_CLEAR(self->exception);
+    Py_CLEAR(self->task_factory);
+    Py_CLEAR(self->handle_run_hook);
+    Py_CLEAR(self->current_handle);
+    return 0;
+}
+
+void
+loop_dealloc(PyObject *op)
+{
+    Loop *self = (Loop *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    PyObject_GC_UnTrack(op);
+    PyObject_ClearWeakRefs(op);
+    loop_clear(self);
+    freelist_free(&self->free_handles);
+    freelist_free(&self->free_timer_handles);
+    freelist_free(&self->free_futures);
+    freelist_free(&self->free_future_iters);
+    freelist_free(&self->free_tasks);
+    uv_mutex_destroy(&self->inbox_mutex);
+    free(self->slab);
+    type->tp_free(op);
+    Py_DECREF(type);
+}
