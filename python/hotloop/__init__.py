@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""hotloop: a fast drop-in event loop, Task and Future for asyncio, written in C over libuv.
+
+    import hotloop
+    hotloop.run(main())                # instead of asyncio.run(main())
+
+or, without touching the code that calls asyncio:
+
+    hotloop.install()                  # asyncio.run() and friends now make our loop
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._core import Future, Handle, Task, TimerHandle, libuv_version
+from ._install import install, new_event_loop, run, uninstall
+from ._version import __version__
+from .loop import Loop
+
+EventLoop = Loop
+
+__all__ = (
+    "EventLoop",
+    "Future",
+    "Handle",
+    "Loop",
+    "Task",
+    "TimerHandle",
+    "__version__",
+    "install",
+    "libuv_version",
+    "new_event_loop",
+    "run",
+    "uninstall",
+)
+
+
+def __getattr__(name: str) -> Any:
+    # Lazy, because policies are deprecated since 3.14 and gone in 3.16: who does not ask
+    # for one must not depend on them.
+    if name == "EventLoopPolicy":
+        from ._install import event_loop_policy_class
+
+        policy_class = globals()[name] = event_loop_policy_class()
+        return policy_class
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), "EventLoopPolicy"})

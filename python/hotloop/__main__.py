@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""`python -m hotloop --version`: what to put into a bug report."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from collections.abc import Sequence
+
+from . import __version__, libuv_version
+
+
+def versions() -> str:
+    """Return the versions of hotloop, Python and libuv in one line."""
+    return (
+        f"hotloop {__version__}, {platform.python_implementation()} "
+        f"{platform.python_version()}, libuv {libuv_version()}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m hotloop",
+        description="A fast drop-in event loop for asyncio. Run a program on it with "
+        "hotloop.run(main()), or name hotloop:new_event_loop to your server.",
+    )
+    parser.add_argument(
+        "--version", action="store_true", help="print hotloop's, Python's and libuv's versions"
+    )
+    arguments = parser.parse_args(argv)
+    if arguments.version:
+        print(versions())
+    else:
+        parser.print_help()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""Where asyncio itself changed between CPython 3.11 and 3.15, and we follow.
+
+Every version test of the package lives here, under a name that says what differs, so that
+the other modules read without any. (The C side does the same in `src/base/pycompat.h`.)
+"""
+
+from __future__ import annotations
+
+import asyncio.coroutines
+import asyncio.events
+import asyncio.unix_events
+import sys
+from typing import Any
+
+RUN_TAKES_A_LOOP_FACTORY = sys.version_info >= (3, 12)
+"""`asyncio.run(loop_factory=...)` exists; before, only `asyncio.Runner` took one."""
+
+HANDLER_RUNS_IN_CONTEXT = sys.version_info >= (3, 12)
+"""A custom exception handler runs in the context of the task or handle that failed."""
+
+WAIT_CLOSED_WAITS = sys.version_info >= (3, 12)
+"""`Server.wait_closed()` waits for the clients too; before, not if already closed."""
+
+BIND_ERROR_HAS_ERRNO_TEXT = sys.version_info >= (3, 13)
+"""Bind errors quote `str(exc)`, which includes "[Errno 98]"; before, only the text."""
+
+SKIP_UNAVAILABLE_ADDRESS = sys.version_info >= (3, 13)
+"""`create_server` passes over an address that the machine does not have."""
+
+UNLINK_UNIX_SOCKET = sys.version_info >= (3, 13)
+"""`create_unix_server` removes its socket file on close by default."""
+
+POLICY_MAKES_CURRENT_LOOP = sys.version_info < (3, 14)
+"""`asyncio.get_event_loop()` makes a loop on demand, through the event loop policy."""
+
+HAS_POLICIES = sys.version_info < (3, 16)
+"""Event loop policies exist (deprecated since 3.14, removed in 3.16)."""
+
+# The public spelling is deprecated from 3.14 on, the private one does not exist before.
+iscoroutinefunction: Any = (
+    getattr(asyncio.coroutines, "_iscoroutinefunction", None)
+    or asyncio.coroutines.iscoroutinefunction
+)
+
+
+def is_debug_requested() -> bool:
+    """Tell whether -X dev or PYTHONASYNCIODEBUG asks for asyncio's debug mode."""
+    return bool(asyncio.coroutines._is_debug_mode())  # type: ignore[attr-defined]
+
+
+def default_policy_class() -> Any:
+    """Return the class of the stdlib's default policy, without its deprecation warning.
+
+    The public name `asyncio.DefaultEventLoopPolicy` warns on access since 3.14.
+    """
+    return asyncio.unix_events._UnixDefaultEventLoopPolicy
+
+
+def current_policy() -> Any:
+    """Return the current event loop policy, without a deprecation warning."""
+    events: Any = asyncio.events
+    get_policy = getattr(events, "_get_event_loop_policy", None) or events.get_event_loop_policy
+    return get_policy()

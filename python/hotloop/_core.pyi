@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: MIT
+"""The C half, as Python sees it. Names in the order of `src/loop_type.c`."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextvars import Context
+from typing import Any, Protocol, TypeAlias, TypeVar, TypeVarTuple, final
+
+from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
+_AddrInfo: TypeAlias = tuple[Any, Any, int, str, Any]
+_CoroutineLike: TypeAlias = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
+
+class _TaskFactory(Protocol):
+    def __call__(
+        self, loop: asyncio.AbstractEventLoop, coro: Any, /, **kwargs: Any
+    ) -> asyncio.Future[Any]: ...
+
+def libuv_version() -> str: ...
+
+class Handle(asyncio.Handle):
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+    ) -> None: ...
+    @property
+    def _callback(self) -> Callable[..., object] | None: ...
+    @property
+    def _source_traceback(self) -> Any: ...
+
+class TimerHandle(asyncio.TimerHandle):
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Sequence[Any],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None = None,
+    ) -> None: ...
+
+class Future(asyncio.Future[_T]):
+    def __init__(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None: ...
+
+class Task(asyncio.Task[_T]):
+    def __init__(
+        self,
+        coro: _CoroutineLike[_T],
+        *,
+        loop: asyncio.AbstractEventLoop | None = None,
+        name: str | None = None,
+        context: Context | None = None,
+        eager_start: bool = False,
+    ) -> None: ...
+
+@final
+class Listener:
+    """A watched listening socket. The socket itself stays its Server's."""
+
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+class Loop:
+    # Running. _run() is the inside of run_forever(); _close() of close().
+    def _run(self) -> None: ...
+    def _close(self) -> None: ...
+    def stop(self) -> None: ...
+    def is_running(self) -> bool: ...
+    def is_closed(self) -> bool: ...
+    def _check_closed(self) -> None: ...
+    def get_debug(self) -> bool: ...
+    def set_debug(self, enabled: bool) -> None: ...
+    def time(self) -> float: ...
+
+    slow_callback_duration: float
+    _debug: bool
+    _stopping: bool
+    @property
+    def _ready(self) -> Sequence[Any]: ...
+    @property
+    def _scheduled(self) -> Sequence[asyncio.TimerHandle]: ...
+    @property
+    def _current_handle(self) -> Any: ...
+    @property
+    def _clock_resolution(self) -> float: ...
+    @property
+    def _task_factory(self) -> _TaskFactory | None: ...
+
+    # Callbacks
+    def call_soon(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> Handle: ...
+    def call_soon_threadsafe(
+        self, callback: Callable[[*_Ts], object], *args: *_Ts, context: Context | None = None
+    ) -> Handle: ...
+    def call_later(
+        self,
+        delay: float,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> TimerHandle: ...
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*_Ts], object],
+        *args: *_Ts,
+        context: Context | None = None,
+    ) -> TimerHandle: ...
+
+    # Futures and tasks
+    def create_future(self) -> asyncio.Future[Any]: ...
+    def create_task(
+        self, coro: _CoroutineLike[_T], *, name: object = None, **kwargs: Any
+    ) -> asyncio.Task[_T]: ...
+    def set_task_factory(self, factory: _TaskFactory | None) -> None: ...
+    def get_task_factory(self) -> _TaskFactory | None: ...
+
+    # Descriptors
+    def add_reader(
+        self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts
+    ) -> None: ...
+    def remove_reader(self, fd: FileDescriptorLike) -> bool: ...
+    def add_writer(
+        self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts
+    ) -> None: ...
+    def remove_writer(self, fd: FileDescriptorLike) -> bool: ...
+    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes: ...
+    async def sock_recv_into(self, sock: socket.socket, buf: WriteableBuffer) -> int: ...
+    async def sock_sendall(self, sock: socket.socket, data: ReadableBuffer) -> None: ...
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None: ...
+    async def sock_accept(self, sock: socket.socket) -> tuple[socket.socket, Any]: ...
+
+    # For the Python half
+    def _getaddrinfo(
+        self, host: Any, port: Any, family: int, type: int, proto: int, flags: int, /
+    ) -> list[_AddrInfo] | Awaitable[list[_AddrInfo]]: ...
+    def _getnameinfo(
+        self, sockaddr: Any, flags: int, /
+    ) -> tuple[str, str] | Awaitable[tuple[str, str]]: ...
+    def _open_stream(
+        self,
+        protocol: asyncio.BaseProtocol,
+        sock: socket.socket,
+        *,
+        waiter: asyncio.Future[Any] | None = None,
+        server: asyncio.AbstractServer | None = None,
+        dup: bool = False,
+    ) -> asyncio.Transport: ...
+    def _listen(
+        self,
+        sock: socket.socket,
+        protocol_factory: Callable[[], asyncio.BaseProtocol],
+        server: asyncio.AbstractServer,
+        backlog: int,
+    ) -> Listener: ...

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: MIT
+"""Methods of Loop: registering signal handlers.
+
+The C side wakes up by the signal's byte on the wake-up descriptor, which it holds for the
+time of a run in the main thread, looks the number up in `loop._signal_handlers` and queues
+the handle. Here the handle gets there, and the interpreter learns that we want the signal.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+import threading
+import weakref
+from asyncio import iscoroutine
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVarTuple
+
+from . import _compat, _core
+
+if TYPE_CHECKING:
+    from .loop import Loop
+
+Ts = TypeVarTuple("Ts")
+
+
+def add_signal_handler(self: Loop, sig: int, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+    """Call `callback(*args)` in the loop whenever the signal number `sig` arrives.
+
+    Only in the main thread. Raises TypeError or ValueError for a number that is no signal,
+    RuntimeError for a signal that cannot be caught.
+    """
+    if iscoroutine(callback) or _compat.iscoroutinefunction(callback):
+        raise TypeError("coroutines cannot be used with add_signal_handler()")
+    _check_signal(sig)
+    self._check_closed()
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError("set_wakeup_fd only works in main thread of the main interpreter")
+
+    previous = self._signal_handlers.get(sig)
+    self._signal_handlers[sig] = _core.Handle(callback, args, self, None)
+    try:
+        _install(sig, _make_receiver(self))
+        # SA_RESTART: other code in the process sees fewer interrupted system calls.
+        signal.siginterrupt(sig, False)
+    except BaseException:
+        if previous is None:
+            del self._signal_handlers[sig]
+        else:
+            self._signal_handlers[sig] = previous
+        raise
+
+
+def remove_signal_handler(self: Loop, sig: int) -> bool:
+    """Give the signal its default action back. Returns False if there was no handler."""
+    _check_signal(sig)
+    if self._signal_handlers.pop(sig, None) is None:
+        return False
+    _install(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+    return True
+
+
+def handle_signal(self: Loop, sig: int) -> None:
+    """Queue the handler of the signal `sig`, in the loop's thread."""
+    handle = self._signal_handlers.get(sig)
+    if handle is None:
+        return  # removed while the signal was on its way
+    if handle._cancelled:
+        self.remove_signal_handler(sig)
+    else:
+        self.call_soon(handle._run)
+
+
+def _make_receiver(loop: Loop) -> Callable[[int, FrameType | None], None]:
+    """Make the Python-level handler of a signal; it must not keep the loop alive.
+
+    While the main thread runs the loop, the wake-up descriptor has brought the number to
+    C already and there is nothing to do. A signal that comes before the run, between two
+    runs, or for a loop in another thread is brought in by this function.
+    """
+    reference = weakref.ref(loop)
+    main_thread = threading.main_thread().ident
+
+    def receive(signum: int, frame: FrameType | None) -> None:
+        target = reference()
+        if target is None or target.is_closed() or target._thread_id == main_thread:
+            return
+        target.call_soon_threadsafe(target._handle_signal, signum)
+
+    return receive
+
+
+def _install(sig: int, handler: Any) -> None:
+    try:
+        signal.signal(sig, handler)
+    except ValueError as exc:  # a sub-interpreter has no signals
+        raise RuntimeError(str(exc)) from None
+    except OSError as exc:
+        if exc.errno == errno.EINVAL:
+            raise RuntimeError(f"sig {sig} cannot be caught") from None
+        raise
+
+
+def _check_signal(sig: object) -> None:
+    if not isinstance(sig, int):
+        raise TypeError(f"sig must be an int, not {sig!r}")
+    if sig not in signal.valid_signals():
+        raise ValueError(f"invalid signal number {sig}")

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""Loop methods that do not exist yet. Each says so at the call, before anything happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from .loop import Loop
+
+Method = Callable[..., Coroutine[Any, Any, NoReturn]]
+
+NO_TLS = "TLS is not supported yet"
+
+
+def _refuse(name: str, reason: str) -> Method:
+    """Make the loop method `name`, which raises NotImplementedError when awaited."""
+
+    async def method(self: Loop, *args: Any, **kwargs: Any) -> NoReturn:
+        raise NotImplementedError(f"hotloop: {name}(): {reason}")
+
+    method.__name__ = method.__qualname__ = name
+    method.__doc__ = f"Not implemented: {reason}."
+    return method
+
+
+def refuse_tls(ssl: Any) -> None:
+    """Raise NotImplementedError if the argument `ssl=` of a loop method asks for TLS."""
+    if ssl:
+        raise NotImplementedError(f"hotloop: ssl=: {NO_TLS}")
+
+
+start_tls = _refuse("start_tls", NO_TLS)
+create_datagram_endpoint = _refuse("create_datagram_endpoint", "UDP is not supported yet")
+sock_recvfrom = _refuse("sock_recvfrom", "UDP is not supported yet")
+sock_recvfrom_into = _refuse("sock_recvfrom_into", "UDP is not supported yet")
+sock_sendto = _refuse("sock_sendto", "UDP is not supported yet")
+connect_read_pipe = _refuse("connect_read_pipe", "pipes are not supported yet")
+connect_write_pipe = _refuse("connect_write_pipe", "pipes are not supported yet")
+subprocess_exec = _refuse("subprocess_exec", "subprocesses are not supported yet")
+subprocess_shell = _refuse("subprocess_shell", "subprocesses are not supported yet")
+sendfile = _refuse("sendfile", "sendfile is not supported yet")
+sock_sendfile = _refuse("sock_sendfile", "sendfile is not supported yet")

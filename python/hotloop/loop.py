@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""class Loop: the contents page of the Python half.
+
+What runs once per callback, per packet or per accepted connection is in C, in the base
+class `_core.Loop` (`src/loop_type.c` is its contents page). What runs once per connect or
+rarer is here, by room:
+
+    _run.py          running, stopping, closing; async generators; executors; debug mode
+    _exceptions.py   exception handlers
+    _resolve.py      names to addresses and back
+    _connect.py      outgoing connections
+    _serve.py        servers and accepted sockets
+    _signals.py      signal handlers
+    _unsupported.py  what the next version brings
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import warnings
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+from . import (
+    _compat,
+    _connect,
+    _core,
+    _exceptions,
+    _resolve,
+    _run,
+    _serve,
+    _signals,
+    _unsupported,
+)
+
+ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
+
+
+class Loop(_core.Loop, asyncio.AbstractEventLoop):  # type: ignore[misc]
+    """An asyncio event loop over libuv. It takes no arguments and may be subclassed.
+
+    Like every asyncio loop it belongs to the thread that runs it: other threads may call
+    `call_soon_threadsafe` and nothing else. Whoever makes a loop closes it.
+    """
+
+    # The names with an underscore are asyncio's: monitoring and test tools read them.
+    # `_thread_id` is an entry of the instance's __dict__, where some tools look for it.
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._thread_id: int | None = None
+        self._exception_handler: ExceptionHandler | None = None
+        self._default_executor: concurrent.futures.ThreadPoolExecutor | None = None
+        self._executor_shutdown_called = False
+        self._asyncgens: weakref.WeakSet[AsyncGenerator[Any, Any]] = weakref.WeakSet()
+        self._asyncgens_shutdown_called = False
+        self._old_agen_hooks: Any = None
+        self._coroutine_origin_tracking_enabled = False
+        self._coroutine_origin_tracking_saved_depth: int | None = None
+        self._signal_handlers: dict[int, _core.Handle] = {}
+        self.set_debug(_compat.is_debug_requested())
+
+    def __repr__(self) -> str:
+        return (
+            f"<hotloop.{type(self).__name__} running={self.is_running()} "
+            f"closed={self.is_closed()} debug={self.get_debug()}>"
+        )
+
+    def __del__(self, _warn: Any = warnings.warn) -> None:
+        # No name of this module is safe here: at interpreter exit it may be gone already.
+        if self.is_closed():
+            return
+        _warn(f"unclosed event loop {self!r}", ResourceWarning, source=self)
+        if not self.is_running():
+            self.close()
+
+    # Running, stopping, closing
+    run_forever = _run.run_forever
+    run_until_complete = _run.run_until_complete
+    close = _run.close
+    _check_running = _run.check_running
+    _run_forever_setup = _run.run_forever_setup
+    _run_forever_cleanup = _run.run_forever_cleanup
+
+    # Debug mode
+    set_debug = _run.set_debug
+    _set_coroutine_origin_tracking = _run.set_coroutine_origin_tracking
+    _check_callback = _run.check_callback
+
+    # Async generators
+    shutdown_asyncgens = _run.shutdown_asyncgens
+    _asyncgen_firstiter_hook = _run.asyncgen_firstiter_hook
+    _asyncgen_finalizer_hook = _run.asyncgen_finalizer_hook
+
+    # Executors
+    run_in_executor = _run.run_in_executor
+    set_default_executor = _run.set_default_executor
+    shutdown_default_executor = _run.shutdown_default_executor
+    _check_default_executor = _run.check_default_executor
+    _do_shutdown = _run.join_executor
+
+    # Exceptions that nobody caught
+    get_exception_handler = _exceptions.get_exception_handler
+    set_exception_handler = _exceptions.set_exception_handler
+    default_exception_handler = _exceptions.default_exception_handler
+    call_exception_handler = _exceptions.call_exception_handler
+
+    # Names and addresses
+    getaddrinfo = _resolve.getaddrinfo
+    getnameinfo = _resolve.getnameinfo
+
+    # Connections
+    create_connection = _connect.create_connection
+    create_unix_connection = _connect.create_unix_connection
+
+    # Servers. typeshed asks for the stdlib's own class Server; the ABC is what asyncio promises.
+    create_server = _serve.create_server  # type: ignore[assignment]
+    create_unix_server = _serve.create_unix_server  # type: ignore[assignment]
+    connect_accepted_socket = _serve.connect_accepted_socket
+
+    # Signals
+    add_signal_handler = _signals.add_signal_handler
+    remove_signal_handler = _signals.remove_signal_handler
+    _handle_signal = _signals.handle_signal
+
+    # Not yet: NotImplementedError, saying what is missing
+    start_tls = _unsupported.start_tls
+    create_datagram_endpoint = _unsupported.create_datagram_endpoint
+    sock_recvfrom = _unsupported.sock_recvfrom
+    sock_recvfrom_into = _unsupported.sock_recvfrom_into
+    sock_sendto = _unsupported.sock_sendto
+    connect_read_pipe = _unsupported.connect_read_pipe
+    connect_write_pipe = _unsupported.connect_write_pipe
+    subprocess_exec = _unsupported.subprocess_exec
+    subprocess_shell = _unsupported.subprocess_shell
+    sendfile = _unsupported.sendfile
+    sock_sendfile = _unsupported.sock_sendfile
