@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * poll.h - who waits for which descriptor, and which transport owns it.
+ *
+ * add_reader, add_writer and the sock_* family share one table indexed by
+ * descriptor and one private epoll descriptor, which libuv watches as a whole.
+ */
+#ifndef HOTLOOP_POLL_H
+#define HOTLOOP_POLL_H
+
+#include "engine/loop.h"
+
+typedef enum PollSide {
+    POLL_READ,
+    POLL_WRITE,
+} PollSide;
+
+/* ------------------------------------------------- owners, for transports */
+
+/* `transport` owns `fd` from now on: add_reader() and its kind refuse it.  A
+ * later claim replaces an earlier one.  Borrowed: release before you die.
+ * 0, or -1 with MemoryError. */
+int poll_claim(Loop *loop, int fd, PyObject *transport);
+
+/* No-op unless `transport` is the owner of `fd`.  Safe on a closed loop. */
+void poll_release(Loop *loop, int fd, PyObject *transport);
+
+/* Borrowed, or NULL without an exception. */
+PyObject *poll_owner(Loop *loop, int fd);
+
+/* RuntimeError "File descriptor ... is used by transport ..." when a transport
+ * that is not closing owns `fd`; `file` is what the message shows.  0 or -1. */
+int poll_check_owner(Loop *loop, int fd, PyObject *file);
+
+/* ----------------------------------------------- one-shot waits, for sock.c */
+
+/* Resolve `future` with None as soon as `fd` is ready on that side.  Replaces
+ * (and cancels, when it is a Handle) whatever waited there.  0 or -1 (OSError). */
+int poll_wait(Loop *loop, int fd, PollSide side, PyObject *future);
+
+/* Stop waiting, if it is still `future` that waits. */
+void poll_forget(Loop *loop, int fd, PollSide side, PyObject *future);
+
+/* A hint for the next read: the last one took all there was.  Being wrong costs
+ * one system call, so nothing is done about descriptors that are re-used. */
+bool poll_is_drained(const Loop *loop, int fd);
+void poll_set_drained(Loop *loop, int fd);
+
+/* ------------------------------------------------------- for engine and front */
+
+/* After fork(), in the child, when libuv has its own epoll again: replace the
+ * descriptor that is shared with the parent.  0 or -1 (OSError). */
+int poller_after_fork(Loop *loop);
+
+/* After resource_close_all(): drop all watchers, close the epoll descriptor. */
+void poller_close(Loop *loop);
+
+int poller_traverse(Loop *loop, visitproc visit, void *arg);
+
+/* Loop methods.  The names with an underscore do not ask who owns the fd, and
+ * _add_reader/_add_writer return the Handle. */
+PyObject *poll_py_add_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py_add_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py_remove_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py_remove_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py__add_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py__add_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py__remove_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+PyObject *poll_py__remove_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
+#endif
