@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""Counts what an operation costs instead of timing it: user instructions or system calls.
+
+A scenario is run twice, for n and for 3 n operations; the difference divided by 2 n has neither
+start-up nor noise in it. Instructions come from valgrind's callgrind (only this process, only
+user code), system calls from strace.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness import LIMIT, Idle, Row, Sample, Serve, Work
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from run import Bench
+
+CALLGRIND = (
+    "valgrind",
+    "--tool=callgrind",
+    "--trace-children=no",
+    "--callgrind-out-file={out}",
+)
+STRACE = ("strace", "-f", "-c", "-o", "{out}")
+#: The shorter of the two runs; the longer one is three times as long.
+MESSAGES = 1000
+OPERATIONS = 4000
+
+
+def _counts(tool: str, file: Path) -> dict[str, int]:
+    """What the tool wrote: ``{function or system call: count}`` with the sum under ``""``."""
+    if tool == "strace":
+        lines = [line.split() for line in file.read_text().splitlines()]
+        found = {f[-1]: int(f[3]) for f in lines if len(f) >= 5 and f[3].isdigit()}
+        found[""] = found.pop("total")
+        return found
+    annotated = subprocess.run(
+        ["callgrind_annotate", "--threshold=100", "--auto=no", str(file)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    found = {}
+    for line in annotated.splitlines():
+        match = re.match(r"\s*([\d,]+)\s+\(\s*[\d.]+%\)\s+(.*)", line)
+        if not match:
+            continue
+        count = int(match[1].replace(",", ""))
+        if match[2].startswith("PROGRAM TOTALS"):
+            found[""] = count
+        else:
+            name = match[2].split(":", 1)[-1].replace("'2", "")
+            found[name] = found.get(name, 0) + count
+    return found
+
+
+def _wrapper(tool: str, out: Path) -> tuple[str, ...]:
+    return tuple(p.format(out=out) for p in (STRACE if tool == "strace" else CALLGRIND))
+
+
+def _run_once(tool: str, bench: Bench, file: Path, row: Row, loop: str, n: int) -> dict[str, int]:
+    """Run n operations of the row under the tool."""
+    import run  # it imports this module
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "counts"
+        wrap = _wrapper(tool, out)
+        if isinstance(row, Serve):
+            with run.running_server(bench, file, row, loop, wrap) as (_, address):
+                if row.load == "http":
+                    run.wait_for_http(bench, row, address)
+                command = run.load_command(bench, row, address, "--messages", str(n))
+                subprocess.run(command, check=True, capture_output=True, timeout=400)
+        else:
+            command = [*wrap, *bench.command(file, row, loop, "--count", str(n))]
+            subprocess.run(
+                command, env=bench.environment(), check=True, capture_output=True, timeout=900
+            )
+        return _counts(tool, out)
+
+
+def count(tool: str, bench: Bench, file: Path, row: Row, loop: str) -> dict[str, float]:
+    """Counts per operation, by function or system call, with the sum under ``""``."""
+    if isinstance(row, Work):
+        n = max(1, round(OPERATIONS / row.step)) * row.step
+    else:
+        n = max(MESSAGES, 3 * row.conns)
+    short = _run_once(tool, bench, file, row, loop, n)
+    long = _run_once(tool, bench, file, row, loop, 3 * n)
+    return {k: (long.get(k, 0) - short.get(k, 0)) / (2 * n) for k in {*short, *long}}
+
+
+def _print_profile(counts: dict[str, float], least: float) -> None:
+    whole = counts[""]
+    ranked = sorted(((v, k) for k, v in counts.items() if k), reverse=True)
+    for value, name in ranked:
+        if value >= least * whole:
+            print(f"    {value:10.1f} {100 * value / whole:5.1f} %  {name}")
+
+
+def count_rows(bench: Bench, rows: list[Any], tool: str, args: Namespace) -> None:
+    """Count all rows on all loops and print a table as it goes."""
+    unit = "system calls" if tool == "strace" else "user instructions"
+    print(f"{unit} per operation, difference of two run lengths\n")
+    print("| row | " + " | ".join(bench.loops) + " | hotloop / limit |")
+    print("| --- |" + " ---: |" * (len(bench.loops) + 1))
+    for file, row in rows:
+        if isinstance(row, Sample | Idle):
+            continue
+        cells, found = [], {}
+        for loop in bench.loops:
+            if loop == LIMIT and row.limit is None:
+                cells.append("")
+                continue
+            try:
+                found[loop] = count(tool, bench, file, row, loop)
+            except Exception as error:  # one cell must not end a run of an hour
+                cells.append(f"failed: {type(error).__name__}")
+                continue
+            cells.append(f"{found[loop]['']:,.1f}" if tool == "strace" else f"{found[loop]['']:,.0f}")
+        ratio = ""
+        if LIMIT in found and "hotloop" in found and found[LIMIT][""]:
+            ratio = f"{found['hotloop'][''] / found[LIMIT]['']:.2f}"
+        print(f"| {row.title} | " + " | ".join(cells) + f" | {ratio} |", flush=True)
+        if args.profile in found:
+            _print_profile(found[args.profile], 0.01)
+        elif tool == "strace":
+            for loop, counts in found.items():
+                print(f"  {loop}:")
+                _print_profile(counts, 0.01)

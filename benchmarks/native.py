@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Builds the C programs of the benchmarks when they are needed, outside the source tree."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+C = Path(__file__).resolve().parent / "c"
+BUILD = Path(
+    os.environ.get("HOTLOOP_BENCH_BUILD", Path(__file__).resolve().parent.parent / "build/benchmarks")
+)
+FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra"]
+
+
+def _compile(output: Path, source: Path, *flags: str) -> Path:
+    """Compile unless the output is newer than its source; -> output."""
+    if output.exists() and output.stat().st_mtime > source.stat().st_mtime:
+        return output
+    output.parent.mkdir(parents=True, exist_ok=True)
+    cc = os.environ.get("CC") or shutil.which("cc") or "gcc"
+    fresh = output.with_name(f"{output.name}.{os.getpid()}")
+    subprocess.run([cc, *FLAGS, "-o", str(fresh), str(source), *flags], check=True)
+    fresh.replace(output)
+    return output
+
+
+def _libuv_flags() -> list[str]:
+    """Flags of the system's libuv, the static archive if there is one, as in the extension."""
+    for package in ("libuv-static", "libuv"):
+        command = ["pkg-config", "--cflags", "--libs", package]
+        found = subprocess.run(command, capture_output=True, text=True)
+        if found.returncode == 0:
+            return found.stdout.split()
+    raise SystemExit("the C echo server needs libuv's headers and pkg-config (libuv1-dev)")
+
+
+def loadgen() -> Path:
+    """The load generator."""
+    return _compile(BUILD / "loadgen", C / "loadgen.c")
+
+
+def echo_server() -> Path:
+    """The echo server over libuv."""
+    return _compile(BUILD / "echo_uv", C / "echo_uv.c", *_libuv_flags())
+
+
+def drive(python: str) -> Path:
+    """The folder that holds ``_drive`` for that interpreter."""
+    code = "import sysconfig as s; print(s.get_path('include')); print(s.get_config_var('SOABI'))"
+    include, abi = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    output = BUILD / f"_drive.{abi}.so"
+    return _compile(output, C / "drive.c", "-fPIC", "-shared", f"-I{include}").parent

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: MIT
+"""Turns results into the Markdown table, the picture and the page docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results"
+DOCUMENT = HERE.parent / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- results: written by benchmarks/run.py -->", "<!-- end of results -->"
+COLOURS = {"asyncio": "#9aa0a6", "uvloop": "#4f83cc", "zuvloop": "#e0a030", "hotloop": "#d1495b"}
+
+
+def _number(value: float, unit: str) -> str:
+    if unit == "ns" and value >= 10_000:
+        return f"{value / 1000:.1f} us"
+    if unit == "ns" and value >= 1000:
+        return f"{value / 1000:.2f} us"
+    if unit == "us":
+        return f"{value:.0f} us"
+    if unit == "bytes":
+        return f"{value:,.0f} B"
+    return f"{value:.0f} {unit}"
+
+
+def _cell(cell: dict[str, Any] | None, unit: str) -> str:
+    if cell is None:
+        return ""
+    if "error" in cell:
+        return "failed"
+    text = f"{_number(cell['median'], unit)} ±{100 * cell['spread']:.0f} %"
+    if cell.get("early"):
+        text += f", {cell['early']:.0f} early"
+    return text
+
+
+def ratio(row: dict[str, Any], cost: str, unit_cost: str) -> float | None:
+    """Median over the rounds of cost / unit_cost, paired by round; None if either is missing."""
+    a, b = row["loops"].get(cost, {}), row["loops"].get(unit_cost, {})
+    pairs = [x / y for x, y in zip(a.get("rounds", []), b.get("rounds", []), strict=False) if y]
+    return sorted(pairs)[len(pairs) // 2] if pairs else None
+
+
+def judge(row: dict[str, Any]) -> str:
+    """The goals of a row with what was reached, e.g. ``uvloop 2.41 (goal 2.2)``."""
+    parts = []
+    for rival, goal in row["goal"].items():
+        if rival == "most":
+            ours = row["loops"].get("hotloop", {}).get("median")
+            ok = ours is not None and ours <= goal
+            text = f"≤ {goal:.0f} us"
+        elif rival == "c":
+            ours = ratio(row, "hotloop", "c")
+            ok = ours is not None and ours <= goal
+            text = f"C ×{ours:.2f} (≤ {goal})" if ours else ""
+        elif rival == "c-instructions":
+            continue
+        else:
+            ours = ratio(row, rival, "hotloop")
+            ok = ours is not None and ours >= goal
+            text = f"{rival} {ours:.2f} (≥ {goal})" if ours else ""
+        if ours is not None:
+            parts.append(f"{text} {'✓' if ok else '**missed**'}")
+    return "; ".join(parts)
+
+
+def markdown(summary: dict[str, Any]) -> str:
+    """The table of one run."""
+    loops = [*summary["about"]["loops"], "c"]
+    rivals = [loop for loop in loops if loop not in ("hotloop", "c")]
+    ours = "hotloop" in loops
+    head = ["row", *loops]
+    if ours:
+        head += [f"{rival} / hotloop" for rival in rivals] + ["hotloop / c", "goal"]
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for row in summary["rows"]:
+        cells = [row["title"], *(_cell(row["loops"].get(loop), row["unit"]) for loop in loops)]
+        if ours:
+            ratios = [ratio(row, rival, "hotloop") for rival in rivals]
+            ratios.append(ratio(row, "hotloop", "c"))
+            cells += ["" if r is None else f"{r:.2f}" for r in ratios] + [judge(row)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+# --- the picture ---------------------------------------------------------------------------
+
+
+def picture(summary: dict[str, Any]) -> str:
+    """An SVG: for each row a bar per loop, its length the speed against asyncio (log scale)."""
+    loops = [loop for loop in summary["about"]["loops"] if loop != "asyncio"]
+    rows = [r for r in summary["rows"] if r["unit"] == "ns" and ratio(r, "asyncio", "asyncio")]
+    bar, gap, left, width = 9, 8, 330, 900
+    step = bar * len(loops) + gap
+    height = 50 + step * len(rows)
+    most = 32.0
+
+    def x(speed: float) -> float:
+        low = math.log2(0.5)
+        share = (math.log2(min(max(speed, 0.5), most)) - low) / (math.log2(most) - low)
+        return left + share * (width - left - 50)
+
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="11">',
+        '<rect width="100%" height="100%" fill="white"/>',
+        '<text x="8" y="16" font-size="13">CPU per operation: how many times less than asyncio '
+        f"(CPython {summary['about']['python']})</text>",
+    ]
+    for speed in (0.5, 1, 2, 4, 8, 16, 32):
+        out.append(
+            f'<line x1="{x(speed):.0f}" x2="{x(speed):.0f}" y1="36" y2="{height - 6}" '
+            f'stroke="{"#555" if speed == 1 else "#ddd"}"/>'
+            f'<text x="{x(speed):.0f}" y="32" text-anchor="middle">{speed:g}×</text>'
+        )
+    for i, row in enumerate(rows):
+        top = 42 + i * step
+        out.append(f'<text x="{left - 8}" y="{top + step / 2}" text-anchor="end">{row["title"]}</text>')
+        for j, loop in enumerate(loops):
+            speed = ratio(row, "asyncio", loop)
+            if speed is None:
+                continue
+            start, end = sorted((x(1), x(speed)))
+            out.append(
+                f'<rect x="{start:.1f}" y="{top + j * bar}" width="{max(end - start, 1):.1f}" '
+                f'height="{bar - 1}" fill="{COLOURS.get(loop, "#777")}">'
+                f"<title>{loop}: {speed:.2f}</title></rect>"
+                f'<text x="{max(end, x(1)) + 3:.0f}" y="{top + j * bar + 8}" font-size="8">'
+                f"{loop} {speed:.1f}</text>"
+            )
+    return "\n".join([*out, "</svg>", ""])
+
+
+# --- the page ------------------------------------------------------------------------------
+
+
+def _name(summary: dict[str, Any]) -> str:
+    return "cpython-" + ".".join(summary["about"]["python"].split(".")[:2])
+
+
+def save(summary: dict[str, Any]) -> None:
+    """Write results/<python>.json and .svg, and the page."""
+    RESULTS.mkdir(exist_ok=True)
+    name = _name(summary)
+    (RESULTS / f"{name}.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (RESULTS / f"{name}.svg").write_text(picture(summary))
+    write_document()
+
+
+def _section(file: Path) -> str:
+    summary = json.loads(file.read_text())
+    about = summary["about"]
+    versions = ", ".join(f"{k} {v}" for k, v in about["loops"].items() if k != "asyncio")
+    return "\n".join(
+        [
+            f"### CPython {about['python']}",
+            "",
+            f"{about['date']}; {about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; "
+            f"{versions}; {about['rounds']} rounds; malloc {about['malloc']}.",
+            "",
+            markdown(summary),
+            "",
+            f"![speed against asyncio](../benchmarks/results/{file.stem}.svg)",
+            "",
+        ]
+    )
+
+
+def write_document() -> None:
+    """Replace what stands between the two marks in docs/benchmarks.md by the stored results."""
+    text = DOCUMENT.read_text()
+    head, rest = text.split(BEGIN, 1)
+    tail = rest.split(END, 1)[1]
+    files = sorted(RESULTS.glob("cpython-*.json"), key=lambda f: [int(x) for x in f.stem[8:].split(".")])
+    body = "\n".join(_section(file) for file in files)
+    DOCUMENT.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")
