@@ -2,7 +2,8 @@
 # Shared by every command in scripts/: where things go, what is installed, how progress is told.
 # Sourced by bash; needs nothing but a shell, and apt-get if something has to be installed.
 
-set -euo pipefail
+set -Eeuo pipefail
+trap 'printf "error: %s stopped in line %s\n" "${BASH_SOURCE[0]}" "$LINENO" >&2' ERR
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=${HOTLOOP_OUT:-$ROOT/build}
@@ -95,6 +96,13 @@ pythons() {
         done
         [[ -z $best ]] || printf '%s\n' "$best"
     done
+}
+
+# first_python VERSION...: the first of those versions that is here, or nothing.
+first_python() {
+    local all
+    all=$(pythons "$@")
+    printf '%s\n' "${all%%$'\n'*}"
 }
 
 # tag_of PYTHON: what tells its builds from another's, for example cpython-311d.
