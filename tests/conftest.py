@@ -49,6 +49,17 @@ def pytest_generate_tests(metafunc):
     metafunc.parametrize("loop_kind", kinds, scope="function")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """An exit that a test raised on purpose and nobody caught fails the test, not the session."""
+    try:
+        return (yield)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if error.args == ("leaving",):
+            raise AssertionError(f"{type(error).__name__} came out of the wrong run") from error
+        raise
+
+
 @pytest.fixture(autouse=True)
 def _nothing_is_left(request):
     """T8: a test that leaves a descriptor or a thread has found a leak, ours or its own."""

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Each call_* runs its callback in the context given, or in a copy of the caller's (A34, U11)."""
+
+import contextvars
+import os
+
+import pytest
+
+from tests.tools import assert_usable, turns
+
+VAR = contextvars.ContextVar("VAR", default="default")
+
+
+def schedulers(loop):
+    return {
+        "call_soon": loop.call_soon,
+        "call_soon_threadsafe": loop.call_soon_threadsafe,
+        "call_later": lambda *args, **kw: loop.call_later(0, *args, **kw),
+        "call_at": lambda *args, **kw: loop.call_at(loop.time(), *args, **kw),
+    }
+
+
+NAMES = ["call_soon", "call_soon_threadsafe", "call_later", "call_at"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_callers_context_is_copied(loop, name):
+    seen = []
+
+    def schedule():
+        VAR.set("mine")
+        schedulers(loop)[name](lambda: (seen.append(VAR.get()), VAR.set("changed")))
+        VAR.set("later")
+
+    context = contextvars.Context()
+    context.run(schedule)
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert seen == ["mine"]
+    assert context[VAR] == "later"
+    assert VAR.get() == "default"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_given_context_is_used_itself(loop, name):
+    context = contextvars.Context()
+    handle = schedulers(loop)[name](VAR.set, "inside", context=context)
+    assert handle._context is context
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert context[VAR] == "inside"
+    assert VAR.get() == "default"
+
+
+def test_two_callbacks_share_a_context_in_order(loop):
+    context = contextvars.Context()
+    seen = []
+    loop.call_soon(VAR.set, 1, context=context)
+    loop.call_soon(lambda: seen.append(VAR.get()), context=context)
+    loop.call_soon(lambda: seen.append(VAR.get()))
+    turns(loop)
+    assert seen == [1, "default"]
+
+
+def test_u11_a_context_that_is_entered_already_is_reported_and_the_loop_goes_on(
+    loop, reports, asyncio_log
+):
+    """From 3.12 on asyncio runs the handler in that very context, and logs that it cannot."""
+    context = contextvars.Context()
+    seen = []
+
+    def inside():
+        loop.call_soon(seen.append, "never", context=context)
+        loop.call_soon(seen.append, "beside")
+        turns(loop)
+
+    context.run(inside)
+    assert seen == ["beside"]
+    told = [repr(report["exception"]) for report in reports] + asyncio_log.messages
+    assert len(told) == 1 and "is already entered" in told[0]
+    assert_usable(loop)
+
+
+def test_a_descriptors_callback_has_its_context(loop):
+    near, far = os.pipe()
+    seen = []
+
+    def register():
+        VAR.set("registered")
+        loop.add_reader(near, lambda: (seen.append(VAR.get()), loop.stop()))
+
+    contextvars.Context().run(register)
+    os.write(far, b"x")
+    loop.run_forever()
+    loop.remove_reader(near)
+    os.close(near)
+    os.close(far)
+    assert seen == ["registered"]

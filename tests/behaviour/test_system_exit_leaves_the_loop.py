@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: MIT
+"""X7: KeyboardInterrupt and SystemExit leave run_forever from any callback; nothing is lost."""
+
+import asyncio
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.tools import Recorder, assert_usable, connected, run_until
+
+LEAVING = pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+
+
+def raiser(kind):
+    """A callback that raises `kind` the first time."""
+    left = [kind("leaving")]
+
+    def leave(*args):
+        if left:
+            raise left.pop()
+
+    return leave
+
+
+@LEAVING
+@pytest.mark.parametrize("call", ["call_soon", "call_later", "call_soon_threadsafe"])
+def test_x7_from_a_callback(loop, kind, call):
+    args = (0,) if call == "call_later" else ()
+    getattr(loop, call)(*args, raiser(kind))
+    with pytest.raises(kind, match="leaving"):
+        loop.run_forever()
+    assert not loop.is_running() and asyncio._get_running_loop() is None
+    assert_usable(loop)
+
+
+@LEAVING
+def test_what_was_ready_behind_it_still_runs(loop, kind):
+    seen = []
+    loop.call_soon(seen.append, 1)
+    loop.call_soon(raiser(kind))
+    loop.call_soon(seen.append, 2)
+    loop.call_later(0, seen.append, 3)
+    with pytest.raises(kind):
+        loop.run_forever()
+    loop.call_later(0.001, loop.stop)
+    loop.run_forever()
+    assert seen == [1, 2, 3]
+
+
+@LEAVING
+def test_from_a_task_and_the_task_keeps_it(loop, kind):
+    async def leave():
+        raise kind("leaving")
+
+    task = loop.create_task(leave())
+    with pytest.raises(kind):
+        loop.run_forever()
+    assert task.done() and isinstance(task.exception(), kind)
+    assert_usable(loop)
+
+
+@LEAVING
+def test_from_a_done_callback(loop, kind):
+    future = loop.create_future()
+    future.add_done_callback(raiser(kind))
+    future.set_result(None)
+    with pytest.raises(kind):
+        loop.run_forever()
+    assert_usable(loop)
+
+
+@LEAVING
+def test_from_a_descriptors_callback(loop, kind):
+    near, far = socket.socketpair()
+    with near, far:
+        far.send(b"x")
+        loop.add_reader(near, raiser(kind))
+        with pytest.raises(kind):
+            loop.run_forever()
+        loop.remove_reader(near)
+        assert_usable(loop)
+
+
+@LEAVING
+@pytest.mark.parametrize("where", ["data_received", "eof_received", "connection_lost"])
+def test_x7_from_a_protocol(loop, kind, where, stream_kind):
+    """A popular loop swallows it in data_received and eof_received."""
+    protocol = Recorder()
+    setattr(protocol, where, raiser(kind))
+    with connected(loop, stream_kind, protocol) as (transport, _, peer):
+        if where == "data_received":
+            peer.send(b"x")
+        elif where == "eof_received":
+            peer.shutdown(socket.SHUT_WR)
+        else:
+            transport.abort()
+        guard = loop.call_later(20, loop.stop)
+        with pytest.raises(kind):
+            loop.run_forever()
+        guard.cancel()
+        assert not loop.is_running()
+        assert_usable(loop)
+
+
+@LEAVING
+def test_x7_from_connection_made(loop, kind):
+    class Leaves(Recorder):
+        def connection_made(self, transport):
+            self.transport = transport
+            raise kind("leaving")
+
+    protocol = Leaves()
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    with far:
+        with pytest.raises(kind):
+            loop.run_until_complete(loop.create_unix_connection(protocol, sock=near))
+        assert_usable(loop)
+        protocol.transport.abort()
+        run_until(loop, lambda: protocol.lost)
+
+
+@LEAVING
+@pytest.mark.parametrize("where", ["pause_writing", "resume_writing"])
+def test_x7_from_flow_control(loop, loop_kind, kind, where, stream_kind, asyncio_log):
+    """asyncio keeps its writer registered when resume_writing leaves, and logs that until abort."""
+    protocol = Recorder()
+    setattr(protocol, where, raiser(kind))
+    with connected(loop, stream_kind, protocol) as (transport, _, peer):
+        transport.set_write_buffer_limits(high=1)
+
+        def write():
+            transport.write(b"x" * 8_000_000)
+
+        guard = loop.call_later(20, loop.stop)
+        loop.call_soon(write)
+        reader = threading.Thread(target=lambda: [peer.recv(1 << 20) for _ in range(2000)])
+        with pytest.raises(kind):
+            if where == "resume_writing":
+                reader.start()
+            loop.run_forever()
+        guard.cancel()
+        assert_usable(loop)
+        transport.abort()
+        run_until(loop, lambda: protocol.lost)
+        if reader.ident:
+            peer.shutdown(socket.SHUT_RDWR)
+            reader.join()
+    assert loop_kind == "asyncio" or asyncio_log.messages == []
+
+
+def test_p8_ctrl_c_while_it_sleeps(loop):
+    pid = os.getpid()
+    thread = threading.Thread(target=lambda: (time.sleep(0.02), os.kill(pid, signal.SIGINT)))
+    guard = loop.call_later(20, loop.stop)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    thread.join()
+    guard.cancel()
+    assert not loop.is_running()
+    assert_usable(loop)
+
+
+def test_p8_ctrl_c_in_a_tight_callback(loop):
+    seen = []
+
+    def spin():
+        os.kill(os.getpid(), signal.SIGINT)
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            pass
+        seen.append("finished")
+
+    loop.call_soon(spin)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert seen == []
+    assert_usable(loop)
+
+
+def test_p8_ctrl_c_in_a_busy_loop_of_tasks(loop):
+    async def spin():
+        while True:
+            await asyncio.sleep(0)
+
+    loop.call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_until_complete(spin())
+    assert_usable(loop)
+
+
+def test_p8_the_runner_turns_ctrl_c_into_cancellation(new_loop):
+    seen = []
+
+    async def main():
+        asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    with asyncio.Runner(loop_factory=new_loop) as runner, pytest.raises(KeyboardInterrupt):
+        runner.run(main())
+    assert seen == ["cancelled"]
