@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# Short names for scripts/, which need no make. ARGS go on to the script: make test ARGS=--quick
+
+.PHONY: help test demo asan refleak analyze coverage test-next bench format lint clean
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
+test: ## the test suite on every CPython 3.11 to 3.13 found here
+	./scripts/test $(ARGS)
+demo: ## FastAPI under uvicorn on asyncio, uvloop and hotloop, compared
+	./scripts/demo $(ARGS)
+asan: ## the suite under AddressSanitizer, LeakSanitizer and UBSan
+	./scripts/asan $(ARGS)
+refleak: ## the behaviour tests, 3 + 3 rounds each, on a debug interpreter
+	./scripts/refleak $(ARGS)
+analyze: ## gcc -fanalyzer and strict warnings over every C file
+	./scripts/analyze $(ARGS)
+coverage: ## lines and branches of C that the suite reaches
+	./scripts/coverage $(ARGS)
+test-next: ## the suite on Python 3.14 and 3.15, in a chroot (root only)
+	./scripts/test-next $(ARGS)
+bench: ## every benchmark on every loop; see benchmarks/README.md
+	./scripts/bench $(ARGS)
+format: ## clang-format over the C code, ruff over the Python code
+	./scripts/lint --fix
+lint: ## what `format` would change, and ruff and mypy
+	./scripts/lint
+clean: ## everything that was built
+	rm -rf build
