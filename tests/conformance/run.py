@@ -15,8 +15,10 @@ import json
 import os
 import pathlib
 import platform
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 
@@ -151,12 +153,15 @@ def run_file(file: str, how: Settings, seen: Callable[[Outcome], None] | None = 
     report = FileReport(file)
     outcomes = []
     started = time.monotonic()
+    # CPython's helpers write into the current folder, some of them at import.
+    folder = tempfile.mkdtemp(prefix="conformance-")
     worker = subprocess.Popen(
         [sys.executable, "-c", _START.format(str(HERE.parent))],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        cwd=folder,
         env=_environment(),
     )
     assert worker.stdin and worker.stdout and worker.stderr
@@ -175,6 +180,7 @@ def run_file(file: str, how: Settings, seen: Callable[[Outcome], None] | None = 
     finally:
         worker.kill()
         worker.wait()
+        shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started
     if worker.returncode != 0:
         report.complaints.append(f"the worker died ({worker.returncode}): {words[-2000:]}")
