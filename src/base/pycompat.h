@@ -44,6 +44,10 @@ PyErr_GetRaisedException(void)
 static inline void                                          /* steals exc */
 PyErr_SetRaisedException(PyObject *exc)
 {
+    if (exc == NULL) {
+        PyErr_Clear();
+        return;
+    }
     PyObject *type = Py_NewRef((PyObject *)Py_TYPE(exc));
     PyErr_Restore(type, exc, PyException_GetTraceback(exc));
 }
