@@ -19,7 +19,7 @@
 /* X(field): the heap type is state->field##_type. */
 #define STATE_TYPES(X)                                                      \
     X(loop)                                                                 \
-    X(handle) X(timer_handle)                                               \
+    X(handle) X(timer_handle) X(job_call)                                               \
     X(future) X(future_iter) X(task) X(task_wakeup)                         \
     X(tcp_transport) X(unix_transport) X(listener)                          \
     X(sock_op) X(resolve_request)
@@ -34,7 +34,8 @@
     X(detach) X(get_buffer) X(get_debug) X(get_loop) X(handle) X(message)   \
     X(pause_writing) X(protocol) X(result) X(resume_writing)                \
     X(set_exception) X(set_result) X(source_traceback) X(task) X(throw)     \
-    X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)
+    X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
+    X(is_closing)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \

@@ -46,6 +46,10 @@ void poll_forget(Loop *loop, int fd, PollSide side, PyObject *future);
 bool poll_is_drained(const Loop *loop, int fd);
 void poll_set_drained(Loop *loop, int fd);
 
+/* Counts an operation that is about to be tried.  True: so many have gone without
+ * waiting in this turn that others should have theirs first. */
+bool poll_has_had_its_share(Loop *loop);
+
 /* ------------------------------------------------------- for engine and front */
 
 /* After fork(), in the child, when libuv has its own epoll again: replace the
