@@ -3,15 +3,26 @@
 
 Every version test of the package lives here, under a name that says what differs, so that
 the other modules read without any. (The C side does the same in `src/base/pycompat.h`.)
+
+Some changes came in a bugfix release, or in several. There the stdlib's own code is asked:
+`_mentions` tells whether one of its functions uses a certain name.
 """
 
 from __future__ import annotations
 
+import asyncio.base_events
 import asyncio.coroutines
 import asyncio.events
 import asyncio.unix_events
 import sys
+from collections.abc import Callable
 from typing import Any
+
+
+def _mentions(function: Callable[..., Any], name: str) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and name in code.co_names
+
 
 RUN_TAKES_A_LOOP_FACTORY = sys.version_info >= (3, 12)
 """`asyncio.run(loop_factory=...)` exists; before, only `asyncio.Runner` took one."""
@@ -22,10 +33,17 @@ HANDLER_RUNS_IN_CONTEXT = sys.version_info >= (3, 12)
 WAIT_CLOSED_WAITS = sys.version_info >= (3, 12)
 """`Server.wait_closed()` waits for the clients too; before, not if already closed."""
 
-BIND_ERROR_HAS_ERRNO_TEXT = sys.version_info >= (3, 13)
+SERVE_FOREVER_CLOSES_CLIENTS = _mentions(asyncio.base_events.Server.serve_forever, "close_clients")
+"""A cancelled `Server.serve_forever()` closes the clients before it waits for them."""
+
+BIND_ERROR_HAS_ERRNO_TEXT = not _mentions(
+    asyncio.base_events.BaseEventLoop.create_server, "strerror"
+)
 """Bind errors quote `str(exc)`, which includes "[Errno 98]"; before, only the text."""
 
-SKIP_UNAVAILABLE_ADDRESS = sys.version_info >= (3, 13)
+SKIP_UNAVAILABLE_ADDRESS = _mentions(
+    asyncio.base_events.BaseEventLoop.create_server, "EADDRNOTAVAIL"
+)
 """`create_server` passes over an address that the machine does not have."""
 
 UNLINK_UNIX_SOCKET = sys.version_info >= (3, 13)

@@ -15,6 +15,7 @@ import socket
 from asyncio.log import logger
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _compat
@@ -246,7 +247,8 @@ async def _connect_one(
         return sock
     except BaseException as exc:
         if sock is not None:
-            sock.close()
+            with suppress(OSError):  # what went wrong before is the better report
+                sock.close()
         if isinstance(exc, OSError):
             errors.append(exc)
         raise

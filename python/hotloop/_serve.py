@@ -93,12 +93,16 @@ class Server(asyncio.AbstractServer):
     def _start_serving(self) -> None:
         if self._serving or self._sockets is None:
             return
-        for sock in self._sockets:
-            sock.listen(self._backlog)
-            listener = self._loop._listen(sock, self._protocol_factory, self, self._backlog)
-            self._listeners.append(listener)
-            listener.start()
         self._serving = True
+        try:
+            for sock in self._sockets:
+                sock.listen(self._backlog)
+                listener = self._loop._listen(sock, self._protocol_factory, self, self._backlog)
+                self._listeners.append(listener)
+                listener.start()
+        except BaseException:
+            self._stop_serving()
+            raise
 
     def _stop_serving(self) -> None:
         listeners, self._listeners = self._listeners, []
@@ -164,7 +168,8 @@ class Server(asyncio.AbstractServer):
     async def serve_forever(self) -> None:
         """Accept connections until cancelled or closed; then CancelledError comes out.
 
-        Being cancelled closes the server.
+        Being cancelled closes the server and, where the running Python's asyncio does so
+        (3.14 and later bugfix releases), its connections.
         """
         if self._serving_forever_fut is not None:
             raise RuntimeError(f"server {self!r} is already being awaited on serve_forever()")
@@ -177,6 +182,8 @@ class Server(asyncio.AbstractServer):
         except asyncio.CancelledError:
             try:
                 self.close()
+                if _compat.SERVE_FOREVER_CLOSES_CLIENTS:
+                    self.close_clients()
                 await self.wait_closed()
             finally:
                 raise
