@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * handle.h - asyncio.Handle and asyncio.TimerHandle; call_soon and its family.
+ * handle.h - asyncio.Handle and asyncio.TimerHandle: a callback that will run.
  *
  * isinstance(h, asyncio.Handle) holds through a __class__ property: the stdlib's
  * class is a slotted Python class, real inheritance would cost 72 bytes.
@@ -11,37 +11,46 @@
 #include "engine/loop.h"
 #include "engine/timers.h"
 
-enum { HANDLE_INLINE_ARGS = 3 };
+enum { HANDLE_INLINE_ARGS = 3, HANDLE_ARGS_IN_TUPLE = -1 };
 
 typedef struct Handle {
     PyObject_HEAD
-    Loop *loop;              /* owned; NULL only while on a free list */
+    Loop *loop;              /* owned; NULL when foreign, cleared, or on a free list */
     PyObject *foreign_loop;  /* owned: given to the constructor and not ours; or NULL */
     PyObject *callback;      /* owned; NULL when cancelled */
     PyObject *context;       /* owned */
     PyObject *source_traceback;   /* owned; NULL unless made in debug mode */
     PyObject *repr;          /* owned: kept by cancel() in debug mode; or NULL */
     PyObject *weakrefs;
-    Py_ssize_t nargs;        /* arguments inline; -1: args[1] is a tuple of them */
+    Py_ssize_t nargs;        /* arguments inline, or HANDLE_ARGS_IN_TUPLE: args[1] */
     PyObject *args[1 + HANDLE_INLINE_ARGS];   /* args[0] is scratch for vectorcall */
     bool cancelled;
+    bool running;            /* then cancel() leaves callback and arguments to us */
 } Handle;
 
 typedef struct TimerHandle {
     Handle handle;
-    Timer timer;
+    Timer timer;             /* set while it is in the loop's heap */
     double when;             /* seconds on loop.time()'s clock */
-    bool scheduled;          /* asyncio's _scheduled: still in the heap */
+    bool scheduled;          /* asyncio's _scheduled */
 } TimerHandle;
 
 /* callback(*args) in `context` (NULL: a copy of the current one).  -> new */
 PyObject *handle_new(Loop *loop, PyObject *callback, PyObject *const *args,
                      Py_ssize_t nargs, PyObject *context);
 
+/* The same, to run when loop.time() reaches `when`; not yet in the heap.  -> new */
+PyObject *handle_new_timer(Loop *loop, double when, PyObject *callback,
+                           PyObject *const *args, Py_ssize_t nargs,
+                           PyObject *context);
+
 /* Queue an existing handle.  Takes its own reference.  0 or -1. */
 int handle_schedule(Loop *loop, PyObject *handle);
 
-/* Drop callback and arguments; it will not run. */
+/* The ready-queue job of a handle; job->self is the handle. */
+int handle_job(Loop *loop, Job *job);
+
+/* Drop callback and arguments; it will not run.  0 or -1 (its repr failed). */
 int handle_cancel(PyObject *handle);
 bool handle_is_cancelled(PyObject *handle);
 
@@ -54,10 +63,6 @@ int handle_call_soon(Loop *loop, PyObject *callback, PyObject *const *args,
  * run_forever.  For ring jobs that carry no Handle. */
 int handle_run_plain(Loop *loop, PyObject *callback, PyObject *arg, PyObject *context);
 
-/* Debug mode: install or remove the observer that times each job, keeps
- * _current_handle and logs slow ones. */
-void handle_observe(Loop *loop, bool on);
-
 /* Debug checks shared with other rooms: asyncio's _check_thread and
  * _check_callback(callback, method).  0 or -1. */
 int handle_check_thread(Loop *loop);
@@ -68,12 +73,5 @@ void handle_track_leftovers(Loop *loop);
 
 extern PyType_Spec handle_spec;
 extern PyType_Spec timer_handle_spec;
-
-/* Loop methods that live here. */
-PyObject *handle_py_call_soon(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *handle_py_call_later(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *handle_py_call_at(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *handle_py_call_soon_threadsafe(PyObject *, PyObject *const *, Py_ssize_t,
-                                         PyObject *);
 
 #endif

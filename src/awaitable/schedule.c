@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * schedule.c - loop.call_soon and its family.
+ *
+ * Each takes `context=` as its only keyword, so the general parser is not asked.
+ */
+#include "awaitable/schedule.h"
+
+#include "awaitable/handle.h"
+#include "base/call.h"
+#include "base/clock.h"
+#include "engine/inbox.h"
+#include "engine/ready.h"
+
+#include <math.h>
+
+/* The context= keyword, borrowed or NULL, into *context.  0 or -1. */
+static int
+schedule_context(const char *method, PyObject *const *args, Py_ssize_t nargs,
+                 PyObject *kwnames, PyObject **context)
+{
+    *context = NULL;
+    Py_ssize_t nkw = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    for (Py_ssize_t i = 0; i < nkw; i++) {
+        PyObject *name = PyTuple_GET_ITEM(kwnames, i);
+        if (PyUnicode_CompareWithASCIIString(name, "context") != 0) {
+            PyErr_Format(PyExc_TypeError,
+                         "%s() got an unexpected keyword argument '%U'", method, name);
+            return -1;
+        }
+        PyObject *value = args[nargs + i];
+        if (value == Py_None) {
+            continue;
+        }
+        if (call_check_context(value) < 0) {
+            return -1;
+        }
+        *context = value;
+    }
+    return 0;
+}
+
+/* What all of them ask of the loop and the call.  0 or -1. */
+static int
+schedule_begin(Loop *loop, const char *method, Py_ssize_t nargs, Py_ssize_t wanted)
+{
+    if (UNLIKELY(nargs < wanted)) {
+        PyErr_Format(PyExc_TypeError,
+                     "%s() missing %zd required positional argument%s", method,
+                     wanted - nargs, wanted - nargs == 1 ? "" : "s");
+        return -1;
+    }
+    return loop_check_closed(loop);
+}
+
+/* asyncio's debug checks.  0 or -1. */
+static int
+schedule_check(Loop *loop, PyObject *callback, const char *method, bool any_thread)
+{
+    if (LIKELY(!loop->debug)) {
+        return 0;
+    }
+    if (!any_thread && handle_check_thread(loop) < 0) {
+        return -1;
+    }
+    return handle_check_callback(loop, callback, method);
+}
+
+PyObject *
+schedule_py_call_soon(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                      PyObject *kwnames)
+{
+    Loop *loop = (Loop *)self;
+    PyObject *context = NULL;
+    if (schedule_begin(loop, "call_soon", nargs, 1) < 0
+        || (kwnames != NULL
+            && schedule_context("call_soon", args, nargs, kwnames, &context) < 0)
+        || schedule_check(loop, args[0], "call_soon", false) < 0) {
+        return NULL;
+    }
+    PyObject *handle = handle_new(loop, args[0], args + 1, nargs - 1, context);
+    if (UNLIKELY(handle == NULL)) {
+        return NULL;
+    }
+    if (UNLIKELY(handle_schedule(loop, handle) < 0)) {
+        Py_CLEAR(handle);
+    }
+    return handle;
+}
+
+PyObject *
+schedule_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
+                                 Py_ssize_t nargs, PyObject *kwnames)
+{
+    static const char method[] = "call_soon_threadsafe";
+    Loop *loop = (Loop *)self;
+    PyObject *context = NULL;
+    if (schedule_begin(loop, method, nargs, 1) < 0
+        || schedule_context(method, args, nargs, kwnames, &context) < 0
+        || schedule_check(loop, args[0], method, true) < 0) {
+        return NULL;
+    }
+    PyObject *handle = handle_new(loop, args[0], args + 1, nargs - 1, context);
+    if (UNLIKELY(handle == NULL)) {
+        return NULL;
+    }
+    bool at_home = loop->thread_id == PyThread_get_thread_ident();
+    int rc = at_home ? handle_schedule(loop, handle)
+                     : inbox_post(loop, handle_job, Py_NewRef(handle), NULL);
+    if (UNLIKELY(rc < 0)) {
+        Py_CLEAR(handle);
+    }
+    return handle;
+}
+
+/* A timer in the heap.  `deadline` in ns.  -> new or NULL */
+static PyObject *
+schedule_timer(Loop *loop, double when, int64_t deadline, PyObject *const *args,
+               Py_ssize_t nargs, PyObject *context)
+{
+    PyObject *op = handle_new_timer(loop, when, args[0], args + 1, nargs - 1, context);
+    if (UNLIKELY(op == NULL)) {
+        return NULL;
+    }
+    TimerHandle *self = (TimerHandle *)op;
+    if (UNLIKELY(timers_add(loop, &self->timer, deadline) < 0)) {
+        Py_DECREF(op);
+        return NULL;
+    }
+    self->scheduled = true;
+    return op;
+}
+
+/* A time or a delay, in seconds.  0 or -1: TypeError, or ValueError for NaN, which
+ * would lose its place among the other deadlines. */
+static int
+schedule_seconds(PyObject *value, const char *what, double *seconds)
+{
+    if (value == Py_None) {
+        const char *verb = strcmp(what, "delay") == 0 ? "must not" : "cannot";
+        PyErr_Format(PyExc_TypeError, "%s %s be None", what, verb);
+        return -1;
+    }
+    *seconds = PyFloat_AsDouble(value);
+    if (UNLIKELY(*seconds == -1.0 && PyErr_Occurred())) {
+        return -1;
+    }
+    if (UNLIKELY(isnan(*seconds))) {
+        PyErr_Format(PyExc_ValueError, "%s cannot be NaN", what);
+        return -1;
+    }
+    return 0;
+}
+
+PyObject *
+schedule_py_call_later(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                       PyObject *kwnames)
+{
+    Loop *loop = (Loop *)self;
+    PyObject *context;
+    double delay;
+    if (schedule_begin(loop, "call_later", nargs, 2) < 0
+        || schedule_context("call_later", args, nargs, kwnames, &context) < 0
+        || schedule_seconds(args[0], "delay", &delay) < 0
+        || schedule_check(loop, args[1], "call_later", false) < 0) {
+        return NULL;
+    }
+    loop->now = clock_now();
+    double when = (double)loop->now / 1e9 + delay;
+    int64_t deadline = delay <= 0 ? loop->now : timers_deadline(when);
+    return schedule_timer(loop, when, deadline, args + 1, nargs - 1, context);
+}
+
+PyObject *
+schedule_py_call_at(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kwnames)
+{
+    Loop *loop = (Loop *)self;
+    PyObject *context;
+    double when;
+    if (schedule_begin(loop, "call_at", nargs, 2) < 0
+        || schedule_context("call_at", args, nargs, kwnames, &context) < 0
+        || schedule_seconds(args[0], "when", &when) < 0
+        || schedule_check(loop, args[1], "call_at", false) < 0) {
+        return NULL;
+    }
+    int64_t deadline = timers_deadline(when);
+    return schedule_timer(loop, when, deadline, args + 1, nargs - 1, context);
+}
+
+PyObject *
+schedule_py_time(PyObject *Py_UNUSED(loop), PyObject *Py_UNUSED(unused))
+{
+    return PyFloat_FromDouble((double)clock_now() / 1e9);
+}

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * loop_type.c - the Loop type: its method table is the contents page of the program.
+ *
+ * Bodies live in the rooms that the table names; here are only running, stopping
+ * and closing, which put several rooms together, and plain attributes.
+ */
+#include "loop_type.h"
+
+#include "awaitable/future.h"
+#include "awaitable/handle.h"
+#include "awaitable/observe.h"
+#include "awaitable/registry.h"
+#include "awaitable/schedule.h"
+#include "awaitable/task.h"
+#include "base/args.h"
+#include "engine/loop.h"
+#include "io/listener.h"
+#include "io/poll.h"
+#include "io/resolver.h"
+#include "io/signals.h"
+#include "io/sock.h"
+#include "io/stream.h"
+
+/* ------------------------------------------------------------ make, visit */
+
+static PyObject *
+loop_type_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw))
+{
+    ModuleState *state = state_of_type(type);
+    if (state == NULL) {
+        return NULL;
+    }
+    PyObject *self = loop_new(type, state);
+    if (self != NULL) {
+        ((Loop *)self)->native_call_soon = registry_is_native(type, state);
+    }
+    return self;
+}
+
+static int
+loop_type_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    int rc = loop_traverse((Loop *)self, visit, arg);
+    return rc ? rc : poller_traverse((Loop *)self, visit, arg);
+}
+
+/* Everything that belongs to the loop, in the order in which it must go. */
+static void
+loop_type_close(Loop *self)
+{
+    if (self->phase != LOOP_IDLE) {
+        return;
+    }
+    signals_close(self);
+    resolver_close(self);
+    loop_close(self);
+    poller_close(self);
+}
+
+static int
+loop_type_clear(PyObject *self)
+{
+    loop_type_close((Loop *)self);
+    return loop_clear((Loop *)self);
+}
+
+static void
+loop_type_dealloc(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    loop_type_close((Loop *)self);
+    loop_dealloc(self);
+}
+
+/* ------------------------------------------------------- run, stop, close */
+
+static int
+loop_type_check_idle(Loop *self, const char *message)
+{
+    if (self->phase == LOOP_RUNNING) {
+        PyErr_SetString(PyExc_RuntimeError, message);
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *
+loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Loop *self = (Loop *)op;
+    if (loop_check_closed(self) < 0
+        || loop_type_check_idle(self, "This event loop is already running") < 0
+        || observe_find_hook(self) < 0 || signals_begin(self) < 0) {
+        return NULL;
+    }
+    int rc = loop_run(self);
+    handle_track_leftovers(self);
+    if (signals_end(self) < 0) {
+        return NULL;
+    }
+    return rc < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+loop_type_py_stop(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    ((Loop *)op)->stopping = true;
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_type_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    if (loop_type_check_idle((Loop *)op, "Cannot close a running event loop") < 0) {
+        return NULL;
+    }
+    loop_type_close((Loop *)op);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_type_py_is_running(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(((Loop *)op)->phase == LOOP_RUNNING);
+}
+
+static PyObject *
+loop_type_py_is_closed(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(((Loop *)op)->phase == LOOP_CLOSED);
+}
+
+static PyObject *
+loop_type_py_check_closed(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return loop_check_closed((Loop *)op) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+/* ------------------------------------------------------------- attributes */
+
+static PyObject *
+loop_type_py_get_debug(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(((Loop *)op)->debug);
+}
+
+static PyObject *
+loop_type_py_set_debug(PyObject *op, PyObject *enabled)
+{
+    Loop *self = (Loop *)op;
+    int truth = PyObject_IsTrue(enabled);
+    if (truth < 0) {
+        return NULL;
+    }
+    self->debug = truth;
+    observe_choose(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_type_get_closed(PyObject *op, void *Py_UNUSED(closure))
+{
+    return loop_type_py_is_closed(op, NULL);
+}
+
+static PyObject *
+loop_type_get_clock_resolution(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
+{
+    return PyFloat_FromDouble(1e-9);
+}
+
+static PyObject *
+loop_type_get_current_handle(PyObject *op, void *Py_UNUSED(closure))
+{
+    PyObject *current = ((Loop *)op)->current_handle;
+    return Py_NewRef(current == NULL ? Py_None : current);
+}
+
+static PyObject *
+loop_type_get_task_factory(PyObject *op, void *Py_UNUSED(closure))
+{
+    return task_py_get_factory(op, NULL);
+}
+
+/* What waits for its turn: handles and tasks, in order.  A snapshot. */
+static PyObject *
+loop_type_get_ready(PyObject *op, void *Py_UNUSED(closure))
+{
+    const Ring *ready = &((Loop *)op)->ready;
+    PyObject *list = PyList_New(0);
+    for (uint32_t i = 0; list != NULL && i < ring_count(ready); i++) {
+        PyObject *subject = ((Job *)ring_at(ready, i))->self;
+        if (PyList_Append(list, subject) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* The timers, earliest first (as far as a heap is sorted).  A snapshot. */
+static PyObject *
+loop_type_get_scheduled(PyObject *op, void *Py_UNUSED(closure))
+{
+    const Heap *timers = &((Loop *)op)->timers;
+    PyObject *list = PyList_New(0);
+    for (ptrdiff_t i = 0; list != NULL && i < timers->count; i++) {
+        Timer *timer = container_of(timers->entries[i].item, Timer, item);
+        if (timer->run == handle_job && PyList_Append(list, timer->owner) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* ------------------------------------------------------------ doc strings */
+
+PyDoc_STRVAR(loop_type_doc,
+"The native half of hotloop.Loop: what runs once per callback, step or byte.\n\n"
+"Behaves as asyncio's selector event loop; hotloop.Loop adds what runs once per\n"
+"connection or rarer.  Times are seconds, sizes are bytes.");
+PyDoc_STRVAR(run_doc,
+"_run($self, /)\n--\n\nTurns until stop(), or until an exception must leave: the\n"
+"inside of run_forever().  Raises RuntimeError if closed or running.");
+PyDoc_STRVAR(stop_doc,
+"stop($self, /)\n--\n\nLeave run_forever() after the turn that is running (or\n"
+"after one turn, if nobody runs the loop now).");
+PyDoc_STRVAR(close_doc,
+"_close($self, /)\n--\n\nClose every handle and drop what is queued.  Idempotent.\n"
+"Raises RuntimeError if running.");
+PyDoc_STRVAR(is_running_doc,
+"is_running($self, /)\n--\n\nTrue while run_forever() runs.");
+PyDoc_STRVAR(is_closed_doc, "is_closed($self, /)\n--\n\nTrue after close().");
+PyDoc_STRVAR(check_closed_doc,
+"_check_closed($self, /)\n--\n\nRaise RuntimeError('Event loop is closed') if so.");
+PyDoc_STRVAR(time_doc,
+"time($self, /)\n--\n\nSeconds on a clock that never goes back: time.monotonic().");
+PyDoc_STRVAR(call_soon_doc,
+"call_soon($self, callback, /, *args, context=None)\n--\n\n"
+"Run callback(*args) in the next turn, in order of registration.\n\n"
+"context is a contextvars.Context (a copy of the current one when None).\n"
+"Returns a Handle.  Raises RuntimeError if the loop is closed.");
+PyDoc_STRVAR(call_soon_threadsafe_doc,
+"call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\n"
+"call_soon() from any thread, or from a signal handler; wakes the loop.");
+PyDoc_STRVAR(call_later_doc,
+"call_later($self, delay, callback, /, *args, context=None)\n--\n\n"
+"Run callback(*args) once, `delay` seconds from now, never earlier.\n\n"
+"Returns a TimerHandle.  Raises TypeError for None, ValueError for NaN.");
+PyDoc_STRVAR(call_at_doc,
+"call_at($self, when, callback, /, *args, context=None)\n--\n\n"
+"Run callback(*args) once time() has reached `when` (seconds), never earlier.\n\n"
+"Returns a TimerHandle.  Raises TypeError for None, ValueError for NaN.");
+PyDoc_STRVAR(create_future_doc,
+"create_future($self, /)\n--\n\nA new Future attached to this loop.");
+PyDoc_STRVAR(create_task_doc,
+"create_task($self, coro, *, name=None, context=None, **kwargs)\n--\n\n"
+"Run a coroutine as a Task, made by the task factory if one is set.\n\n"
+"Further keywords (eager_start) go to the factory, or to Task.");
+PyDoc_STRVAR(set_task_factory_doc,
+"set_task_factory($self, factory, /)\n--\n\n"
+"factory(loop, coro, **kwargs) makes tasks from now on; None: Task does.");
+PyDoc_STRVAR(get_task_factory_doc,
+"get_task_factory($self, /)\n--\n\nThe task factory, or None.");
+PyDoc_STRVAR(get_debug_doc, "get_debug($self, /)\n--\n\nTrue in debug mode.");
+PyDoc_STRVAR(set_debug_doc,
+"set_debug($self, enabled, /)\n--\n\nCheck calls and time callbacks from now on.");
+PyDoc_STRVAR(add_reader_doc,
+"add_reader($self, fd, callback, /, *args)\n--\n\n"
+"Run callback(*args) in each turn in which fd is readable.  Replaces an earlier\n"
+"reader.  fd is a descriptor or has fileno().");
+PyDoc_STRVAR(add_writer_doc,
+"add_writer($self, fd, callback, /, *args)\n--\n\n"
+"Run callback(*args) in each turn in which fd is writable.  Replaces an earlier\n"
+"writer.");
+PyDoc_STRVAR(remove_reader_doc,
+"remove_reader($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+PyDoc_STRVAR(remove_writer_doc,
+"remove_writer($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+PyDoc_STRVAR(sock_recv_doc,
+"sock_recv($self, sock, n, /)\n--\n\nAwait up to n bytes from a non-blocking socket.");
+PyDoc_STRVAR(sock_recv_into_doc,
+"sock_recv_into($self, sock, buf, /)\n--\n\n"
+"Await bytes into a writable buffer; the result is how many.");
+PyDoc_STRVAR(sock_sendall_doc,
+"sock_sendall($self, sock, data, /)\n--\n\nAwait until all of data has been sent.");
+PyDoc_STRVAR(sock_connect_doc,
+"sock_connect($self, sock, address, /)\n--\n\nAwait a connection to address.");
+PyDoc_STRVAR(sock_accept_doc,
+"sock_accept($self, sock, /)\n--\n\nAwait a connection: (socket, address).");
+PyDoc_STRVAR(getaddrinfo_doc,
+"_getaddrinfo($self, host, port, family, type, proto, flags, /)\n--\n\n"
+"socket.getaddrinfo(): a list at once for a literal, otherwise a Future.");
+PyDoc_STRVAR(getnameinfo_doc,
+"_getnameinfo($self, sockaddr, flags, /)\n--\n\n"
+"socket.getnameinfo(): a tuple at once for numbers, otherwise a Future.");
+PyDoc_STRVAR(open_stream_doc,
+"_open_stream($self, protocol, sock, *, waiter=None, server=None, dup=False)\n--\n\n"
+"A transport over a connected, non-blocking stream socket.\n\n"
+"dup=False: the descriptor moves into the transport.  dup=True: the transport\n"
+"works on a duplicate and closes `sock` when it closes.  On error nothing is taken.");
+PyDoc_STRVAR(listen_doc,
+"_listen($self, sock, protocol_factory, server, backlog, /)\n--\n\n"
+"A Listener that accepts from a listening socket, which stays the caller's.");
+
+/* ------------------------------------------------------------------ table */
+
+#define KEYWORDS (METH_FASTCALL | METH_KEYWORDS)
+
+static PyMethodDef loop_type_methods[] = {
+    /* run, stop, close: here */
+    {"_run", loop_type_py_run, METH_NOARGS, run_doc},
+    {"stop", loop_type_py_stop, METH_NOARGS, stop_doc},
+    {"_close", loop_type_py_close, METH_NOARGS, close_doc},
+    {"is_running", loop_type_py_is_running, METH_NOARGS, is_running_doc},
+    {"is_closed", loop_type_py_is_closed, METH_NOARGS, is_closed_doc},
+    {"_check_closed", loop_type_py_check_closed, METH_NOARGS, check_closed_doc},
+    {"get_debug", loop_type_py_get_debug, METH_NOARGS, get_debug_doc},
+    {"set_debug", loop_type_py_set_debug, METH_O, set_debug_doc},
+
+    /* what runs, and when: awaitable/schedule.c */
+    {"time", schedule_py_time, METH_NOARGS, time_doc},
+    {"call_soon", METHOD(schedule_py_call_soon), KEYWORDS, call_soon_doc},
+    {"call_soon_threadsafe", METHOD(schedule_py_call_soon_threadsafe), KEYWORDS,
+     call_soon_threadsafe_doc},
+    {"call_later", METHOD(schedule_py_call_later), KEYWORDS, call_later_doc},
+    {"call_at", METHOD(schedule_py_call_at), KEYWORDS, call_at_doc},
+
+    /* awaitable/future.c, awaitable/task.c */
+    {"create_future", future_py_create, METH_NOARGS, create_future_doc},
+    {"create_task", METHOD(task_py_create), KEYWORDS, create_task_doc},
+    {"set_task_factory", task_py_set_factory, METH_O, set_task_factory_doc},
+    {"get_task_factory", task_py_get_factory, METH_NOARGS, get_task_factory_doc},
+
+    /* descriptors: io/poll.c */
+    {"add_reader", METHOD(poll_py_add_reader), KEYWORDS, add_reader_doc},
+    {"add_writer", METHOD(poll_py_add_writer), KEYWORDS, add_writer_doc},
+    {"remove_reader", METHOD(poll_py_remove_reader), KEYWORDS, remove_reader_doc},
+    {"remove_writer", METHOD(poll_py_remove_writer), KEYWORDS, remove_writer_doc},
+    {"_add_reader", METHOD(poll_py__add_reader), KEYWORDS, add_reader_doc},
+    {"_add_writer", METHOD(poll_py__add_writer), KEYWORDS, add_writer_doc},
+    {"_remove_reader", METHOD(poll_py__remove_reader), KEYWORDS, remove_reader_doc},
+    {"_remove_writer", METHOD(poll_py__remove_writer), KEYWORDS, remove_writer_doc},
+
+    /* sockets: io/sock.c */
+    {"sock_recv", METHOD(sock_py_recv), KEYWORDS, sock_recv_doc},
+    {"sock_recv_into", METHOD(sock_py_recv_into), KEYWORDS, sock_recv_into_doc},
+    {"sock_sendall", METHOD(sock_py_sendall), KEYWORDS, sock_sendall_doc},
+    {"sock_connect", METHOD(sock_py_connect), KEYWORDS, sock_connect_doc},
+    {"sock_accept", METHOD(sock_py_accept), KEYWORDS, sock_accept_doc},
+
+    /* names: io/resolver.c */
+    {"_getaddrinfo", METHOD(resolver_py_getaddrinfo), KEYWORDS, getaddrinfo_doc},
+    {"_getnameinfo", METHOD(resolver_py_getnameinfo), KEYWORDS, getnameinfo_doc},
+
+    /* streams: io/stream.c, io/listener.c */
+    {"_open_stream", METHOD(stream_py_open), KEYWORDS, open_stream_doc},
+    {"_listen", METHOD(listener_py_listen), KEYWORDS, listen_doc},
+    {0},
+};
+
+static PyMemberDef loop_type_members[] = {
+    {"__weaklistoffset__", T_PYSSIZET, offsetof(Loop, weakrefs), READONLY, NULL},
+    {"slow_callback_duration", T_DOUBLE, offsetof(Loop, slow_callback_duration), 0,
+     "In debug mode a callback that takes this long (seconds) is logged."},
+    {"_stopping", T_BOOL, offsetof(Loop, stopping), 0, NULL},
+    {"_debug", T_BOOL, offsetof(Loop, debug), READONLY, NULL},
+    {0},
+};
+
+static PyGetSetDef loop_type_getset[] = {
+    {"_closed", loop_type_get_closed, NULL, NULL, NULL},
+    {"_clock_resolution", loop_type_get_clock_resolution, NULL, NULL, NULL},
+    {"_current_handle", loop_type_get_current_handle, NULL, NULL, NULL},
+    {"_task_factory", loop_type_get_task_factory, NULL, NULL, NULL},
+    {"_ready", loop_type_get_ready, NULL, NULL, NULL},
+    {"_scheduled", loop_type_get_scheduled, NULL, NULL, NULL},
+    {0},
+};
+
+static PyType_Slot loop_type_slots[] = {
+    {Py_tp_doc, (void *)loop_type_doc},
+    {Py_tp_new, loop_type_new},
+    {Py_tp_dealloc, loop_type_dealloc},
+    {Py_tp_traverse, loop_type_traverse},
+    {Py_tp_clear, loop_type_clear},
+    {Py_tp_hash, registry_loop_hash},
+    {Py_tp_methods, loop_type_methods},
+    {Py_tp_members, loop_type_members},
+    {Py_tp_getset, loop_type_getset},
+    {0},
+};
+
+PyType_Spec loop_spec = {
+    .name = "hotloop._core.Loop",
+    .basicsize = sizeof(Loop),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_BASETYPE,
+    .slots = loop_type_slots,
+};

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * module.c - hotloop._core: the types in the order in which they are made.
+ *
+ * Multi-phase initialisation, state per module, heap types only: a second
+ * interpreter gets its own copy of everything.
+ */
+#include "base/base.h"
+
+#include "awaitable/future.h"
+#include "awaitable/handle.h"
+#include "awaitable/observe.h"
+#include "awaitable/registry.h"
+#include "awaitable/task.h"
+#include "base/pycompat.h"
+#include "base/state.h"
+#include "io/listener.h"
+#include "io/pipe.h"
+#include "io/resolver.h"
+#include "io/sock.h"
+#include "io/tcp.h"
+#include "loop_type.h"
+
+typedef struct TypeRow {
+    size_t offset;           /* of the type in ModuleState */
+    PyType_Spec *spec;
+    size_t base;             /* offset of the base class in ModuleState, 0: object */
+    const char *name;        /* under which Python sees it, NULL: it does not */
+} TypeRow;
+
+#define TYPE(field) offsetof(ModuleState, field##_type)
+#define BASE(field) offsetof(ModuleState, field)
+
+static const TypeRow module_types[] = {
+    {TYPE(loop), &loop_spec, 0, "Loop"},
+    {TYPE(handle), &handle_spec, 0, "Handle"},
+    {TYPE(timer_handle), &timer_handle_spec, TYPE(handle), "TimerHandle"},
+    {TYPE(job_call), &job_call_spec, 0, "JobCall"},
+    {TYPE(future), &future_spec, BASE(BaseFuture), "Future"},
+    {TYPE(future_iter), &future_iter_spec, 0, "FutureIter"},
+    {TYPE(task), &task_spec, BASE(BaseTask), "Task"},
+    {TYPE(task_wakeup), &task_wakeup_spec, 0, "TaskWakeup"},
+    {TYPE(tcp_transport), &tcp_transport_spec, BASE(Transport), "TcpTransport"},
+    {TYPE(unix_transport), &unix_transport_spec, BASE(Transport), "UnixTransport"},
+    {TYPE(listener), &listener_spec, 0, "Listener"},
+    {TYPE(sock_op), &sock_op_spec, 0, "SockOp"},
+};
+
+static PyObject *
+module_field(ModuleState *state, size_t offset)
+{
+    return offset == 0 ? NULL : *(PyObject **)((char *)state + offset);
+}
+
+/* 0 or -1 */
+static int
+module_add_type(PyObject *module, ModuleState *state, const TypeRow *row)
+{
+    PyObject *bases = module_field(state, row->base);
+    PyObject *type = PyType_FromModuleAndSpec(module, row->spec, bases);
+    if (type == NULL) {
+        return -1;
+    }
+    *(PyObject **)((char *)state + row->offset) = type;
+    return row->name == NULL ? 0 : PyModule_AddObjectRef(module, row->name, type);
+}
+
+/* The library that is loaded must not be older than what we were built for needs,
+ * and libuv keeps its ABI within one major version only.  0 or -1. */
+static int
+module_check_libuv(void)
+{
+    unsigned int found = uv_version();
+    if (found >= 0x012c00 && found >> 16 == UV_VERSION_MAJOR) {
+        return 0;
+    }
+    PyErr_Format(PyExc_ImportError,
+                 "hotloop needs libuv 1.44 or newer of major version %d, found %s",
+                 UV_VERSION_MAJOR, uv_version_string());
+    return -1;
+}
+
+static int
+module_exec(PyObject *module)
+{
+    ModuleState *state = state_of_module(module);
+    if (module_check_libuv() < 0 || state_setup(state) < 0
+        || future_setup(state) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(module_types); i++) {
+        if (module_add_type(module, state, &module_types[i]) < 0) {
+            return -1;
+        }
+    }
+    return registry_setup(state);
+}
+
+static PyObject *
+module_py_libuv_version(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(unused))
+{
+    return PyUnicode_FromString(uv_version_string());
+}
+
+static PyMethodDef module_methods[] = {
+    {"libuv_version", module_py_libuv_version, METH_NOARGS,
+     "libuv_version()\n--\n\nThe version of the libuv in use, such as '1.48.0'."},
+    {"live_tasks", registry_py_live_tasks, METH_NOARGS,
+     "live_tasks()\n--\n\nAll unfinished native tasks of all open loops, as a list."},
+    {0},
+};
+
+static int
+module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    ModuleState *state = state_of_module(module);
+    return state == NULL ? 0 : state_traverse(state, visit, arg);
+}
+
+static int
+module_clear(PyObject *module)
+{
+    ModuleState *state = state_of_module(module);
+    return state == NULL ? 0 : state_clear(state);
+}
+
+static void
+module_free(void *module)
+{
+    (void)module_clear(module);
+}
+
+static PyModuleDef_Slot module_slots[] = {
+    {Py_mod_exec, module_exec},
+    PYCOMPAT_SLOT_INTERPRETERS
+    PYCOMPAT_SLOT_GIL
+    {0},
+};
+
+static PyModuleDef module_def = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "hotloop._core",
+    .m_doc = "The native core of hotloop: an asyncio event loop over libuv.",
+    .m_size = sizeof(ModuleState),
+    .m_methods = module_methods,
+    .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
+};
+
+PyMODINIT_FUNC
+PyInit__core(void)
+{
+    state_set_def(&module_def);
+    return PyModuleDef_Init(&module_def);
+}
