@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What libuv calls is three statements between gate_enter() and gate_leave(), and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+from tests.shape.source import Function, all_functions, code, files
+
+RULE = "style rule 7, the three-line callback"
+# Runs detached and touches no Python object: the one exception of gate.c.
+WITHOUT_GATE = {"stream_on_alloc", "read_on_alloc"}
+# Every libuv function that takes a callback.
+TAKES_CALLBACK = re.compile(
+    r"\buv_(?:async_init|close|timer_start|poll_start|read_start|write2?|try_write2?|shutdown|"
+    r"connect|tcp_connect|pipe_connect2?|listen|getaddrinfo|getnameinfo|queue_work|signal_start|"
+    r"signal_start_oneshot|prepare_start|check_start|idle_start|udp_send|udp_recv_start|walk|"
+    r"random|fs_poll_start|fs_event_start)\s*\(([^;]*)\)\s*[;)<]"
+)
+
+
+def statements(function: Function) -> list[str]:
+    """The top-level statements of a body; a block counts as one."""
+    found, depth, current = [], 0, ""
+    for character in function.body:
+        depth += (character == "{") - (character == "}")
+        current += character
+        if depth == 0 and character in ";}":
+            found.append(current.strip())
+            current = ""
+    return found
+
+
+def callbacks() -> list[Function]:
+    return [f for f in all_functions() if "_on_" in f.name]
+
+
+def test_there_are_callbacks():
+    assert len(callbacks()) >= 3, "no callback found: the other tests here would be empty"
+
+
+def test_each_callback_goes_through_the_gate():
+    wrong = []
+    for function in callbacks():
+        if function.name in WITHOUT_GATE:
+            continue
+        body = statements(function)
+        if not body or "gate_enter" not in body[0]:
+            wrong.append(f"{function.where}: its first statement is not gate_enter()")
+        elif "gate_leave(" not in body[-1]:
+            wrong.append(f"{function.where}: its last statement is not gate_leave()")
+        elif len(body) > 3:
+            wrong.append(f"{function.where}: {len(body)} statements, three are allowed")
+    assert not wrong, f"{RULE}:\n" + "\n".join(wrong)
+
+
+def test_only_callbacks_are_given_to_libuv():
+    names = {function.name for function in all_functions()}
+    wrong = []
+    for file in files(".c"):
+        for match in TAKES_CALLBACK.finditer(code(file)):
+            words = re.findall(r"(?<![.>\w])[a-z]\w*(?!\w*\s*\()", match[1])
+            wrong += [
+                f"{file.name}: {word} in {match[0][:60]!r}"
+                for word in words
+                if word in names and "_on_" not in word
+            ]
+    assert not wrong, f"a callback given to libuv is named <file>_on_<event>:\n{wrong}"
+
+
+def test_a_gated_callback_is_called_by_libuv_alone():
+    names = "|".join(f.name for f in callbacks() if f.name not in WITHOUT_GATE)
+    calls = re.compile(rf"(?<=[;{{}}=(,])\s*\b({names})\s*\((?!uv_)")
+    wrong = [f"{f.where} calls {m[1]}" for f in all_functions() for m in calls.finditer(f.body)]
+    assert not wrong, f"{RULE}: call the body's own function instead:\n{wrong}"
