@@ -123,7 +123,8 @@ def count_rows(bench: Bench, rows: list[Any], tool: str, args: Namespace) -> Non
             except Exception as error:  # one cell must not end a run of an hour
                 cells.append(f"failed: {type(error).__name__}")
                 continue
-            cells.append(f"{found[loop]['']:,.1f}" if tool == "strace" else f"{found[loop]['']:,.0f}")
+            digits = 1 if tool == "strace" else 0
+            cells.append(f"{found[loop]['']:,.{digits}f}")
         ratio = ""
         if LIMIT in found and "hotloop" in found and found[LIMIT][""]:
             ratio = f"{found['hotloop'][''] / found[LIMIT]['']:.2f}"

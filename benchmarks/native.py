@@ -8,10 +8,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-C = Path(__file__).resolve().parent / "c"
-BUILD = Path(
-    os.environ.get("HOTLOOP_BENCH_BUILD", Path(__file__).resolve().parent.parent / "build/benchmarks")
-)
+HERE = Path(__file__).resolve().parent
+C = HERE / "c"
+BUILD = Path(os.environ.get("HOTLOOP_BENCH_BUILD", HERE.parent / "build" / "benchmarks"))
 FLAGS = ["-O2", "-std=gnu11", "-Wall", "-Wextra"]
 
 

@@ -56,7 +56,7 @@ def judge(row: dict[str, Any]) -> str:
         elif rival == "c":
             ours = ratio(row, "hotloop", "c")
             ok = ours is not None and ours <= goal
-            text = f"C ×{ours:.2f} (≤ {goal})" if ours else ""
+            text = f"C {ours:.2f} (≤ {goal})" if ours else ""
         elif rival == "c-instructions":
             continue
         else:
@@ -115,11 +115,13 @@ def picture(summary: dict[str, Any]) -> str:
         out.append(
             f'<line x1="{x(speed):.0f}" x2="{x(speed):.0f}" y1="36" y2="{height - 6}" '
             f'stroke="{"#555" if speed == 1 else "#ddd"}"/>'
-            f'<text x="{x(speed):.0f}" y="32" text-anchor="middle">{speed:g}×</text>'
+            f'<text x="{x(speed):.0f}" y="32" text-anchor="middle">{speed:g}x</text>'
         )
     for i, row in enumerate(rows):
         top = 42 + i * step
-        out.append(f'<text x="{left - 8}" y="{top + step / 2}" text-anchor="end">{row["title"]}</text>')
+        out.append(
+            f'<text x="{left - 8}" y="{top + step / 2}" text-anchor="end">{row["title"]}</text>'
+        )
         for j, loop in enumerate(loops):
             speed = ratio(row, "asyncio", loop)
             if speed is None:
@@ -175,6 +177,6 @@ def write_document() -> None:
     text = DOCUMENT.read_text()
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
-    files = sorted(RESULTS.glob("cpython-*.json"), key=lambda f: [int(x) for x in f.stem[8:].split(".")])
+    files = sorted(RESULTS.glob("cpython-*.json"), key=lambda f: int(f.stem.split(".")[1]))
     body = "\n".join(_section(file) for file in files)
     DOCUMENT.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")

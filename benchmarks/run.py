@@ -20,6 +20,7 @@ import fnmatch
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from typing import Any
 import counting
 import native
 import report
-from harness import HERE, LIMIT, Idle, Row, Sample, Serve, Work, load_rows, scenario_files
+from harness import HERE, LIMIT, Idle, Row, Sample, Serve, load_rows, scenario_files
 
 #: A process whose malloc threshold has grown, as that of a long-running server has: without
 #: this, reads of more than 128 KiB cost three system calls until the threshold moves by itself.
@@ -111,8 +112,7 @@ def server_command(bench: Bench, file: Path, row: Serve, loop: str, path: str) -
     if loop != LIMIT:
         return bench.command(file, row, loop, "--unix-path", path)
     where = ["unix", path] if row.family == "unix" else ["tcp"]
-    pin = ["taskset", "-c", str(bench.server_core)]
-    return [*pin, str(native.echo_server()), *where, *row.limit]
+    return [str(native.echo_server()), *where, *row.limit]
 
 
 @contextlib.contextmanager
@@ -124,7 +124,12 @@ def running_server(
         path = f"{folder}/s"
         command = [*wrap, *server_command(bench, file, row, loop, path)]
         server = subprocess.Popen(
-            command, env=bench.environment(), stdout=subprocess.PIPE, stderr=errors, text=True
+            ["taskset", "-c", str(bench.server_core), *command],
+            env=bench.environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
         )
         try:
             line = server.stdout.readline().split()
@@ -137,7 +142,9 @@ def running_server(
             errors.seek(0)
             raise CellError(f"{error}; server: {errors.read()[-300:].strip()}") from None
         finally:
-            server.terminate()
+            # The group, because strace would only let go of its child.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGTERM)
             server.communicate()
 
 
@@ -336,17 +343,16 @@ def available_loops(python: str, wanted: list[str]) -> dict[str, str]:
         if done.returncode == 0:
             found[loop] = done.stdout.strip()
         else:
-            print(f"{loop} is not there for {python}: {done.stderr.strip()[-200:]}", file=sys.stderr)
+            why = done.stderr.strip()[-200:]
+            print(f"{loop} is not there for {python}: {why}", file=sys.stderr)
     return found
 
 
 def describe(bench: Bench, versions: dict[str, str]) -> dict[str, Any]:
     """What a reader must know of the machine and the run."""
+    code = "import platform as p; print(p.python_version(), p.python_compiler())"
     version = subprocess.run(
-        [bench.python, "-c", "import platform as p; print(p.python_version(), p.python_compiler())"],
-        capture_output=True,
-        text=True,
-        check=True,
+        [bench.python, "-c", code], capture_output=True, text=True, check=True
     ).stdout.strip()
     model = [
         line.split(":", 1)[1].strip()
@@ -354,7 +360,7 @@ def describe(bench: Bench, versions: dict[str, str]) -> dict[str, Any]:
         if line.startswith("model name")
     ]
     return {
-        "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "python": version.split()[0],
         "compiler": version.split(" ", 1)[1],
         "cpu": model[0] if model else platform.machine(),
