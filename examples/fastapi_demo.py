@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A FastAPI application on hotloop: async and sync routes, JSON in and out, a lifespan.
 
-python examples/fastapi_demo.py [port], or as in production:
-uvicorn --app-dir examples fastapi_demo:app --loop hotloop:new_event_loop
+Run this file, or: uvicorn --app-dir examples fastapi_demo:app --loop hotloop:new_event_loop
 """
 
 import asyncio
