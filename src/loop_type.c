@@ -24,16 +24,31 @@
 
 /* ------------------------------------------------------------ make, visit */
 
+/* Has no subclass overridden call_soon?  Then jobs may enter the ring without
+ * it.  1, 0 or -1 */
+static int
+loop_type_is_native(PyTypeObject *type, ModuleState *state)
+{
+    PyObject *ours = PyObject_GetAttr((PyObject *)state->loop_type,
+                                      state->str_call_soon);
+    PyObject *theirs = PyObject_GetAttr((PyObject *)type, state->str_call_soon);
+    int native = ours == NULL || theirs == NULL ? -1 : ours == theirs;
+    Py_XDECREF(ours);
+    Py_XDECREF(theirs);
+    return native;
+}
+
 static PyObject *
 loop_type_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED(kw))
 {
     ModuleState *state = state_of_type(type);
-    if (state == NULL) {
+    int native = state == NULL ? -1 : loop_type_is_native(type, state);
+    if (native < 0) {
         return NULL;
     }
     PyObject *self = loop_new(type, state);
     if (self != NULL) {
-        ((Loop *)self)->native_call_soon = registry_is_native(type, state);
+        ((Loop *)self)->native_call_soon = native;
     }
     return self;
 }

@@ -72,7 +72,7 @@ typedef enum LoopPhase {
 enum {
     LOOP_SLAB_SIZE = 256 * 1024,   /* bytes; one read takes at most this much */
     LOOP_TURNS_PER_POLL = 64,      /* D6 */
-    LOOP_FREELIST_LIMIT = 256,     /* dead objects kept per kind: about 60 KiB each */
+    LOOP_FREELIST_LIMIT = 1024,    /* dead objects kept per kind: 150 KiB of handles */
 };
 
 struct Loop {
