@@ -71,6 +71,16 @@ int handle_check_callback(Loop *loop, PyObject *callback, const char *method);
 /* After a run: handles that outlive it become known to the cyclic GC. */
 void handle_track_leftovers(Loop *loop);
 
+/* For handle_type.c: the parts that both rooms need. */
+PyObject *handle_context(PyObject *context);                /* -> new or NULL */
+PyObject *handle_args_tuple(Handle *self);                  /* -> new or NULL */
+int handle_set_traceback(Handle *self, ModuleState *state); /* 0 or -1 */
+int handle_run(Handle *self, Loop *loop);                   /* 0, or -1: must leave */
+bool handle_is_timer(PyObject *self, ModuleState *state);
+int handle_traverse(Handle *self, visitproc visit, void *arg);
+int handle_clear(Handle *self);
+void handle_dealloc(PyObject *self);
+
 extern PyType_Spec handle_spec;
 extern PyType_Spec timer_handle_spec;
 
