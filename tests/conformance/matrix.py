@@ -259,7 +259,9 @@ def test_free_threading(module: Any, kind: Kind) -> dict[str, type]:
     def factory(self: Any, loop: Any, coro: Any, **options: Any) -> Any:
         return kind.Task(coro, loop=loop, **options)
 
-    def eager_factory(self: Any, loop: Any, coro: Any, eager_start: bool = True, **more: Any) -> Any:
+    def eager_factory(
+        self: Any, loop: Any, coro: Any, eager_start: bool = True, **more: Any
+    ) -> Any:
         return kind.Task(coro, loop=loop, eager_start=eager_start, **more)
 
     base = module.TestCFreeThreading

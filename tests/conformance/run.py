@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable
 
 if not __package__:  # run as a script, by its path
     sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
-    __package__ = "conformance"  # noqa: A001
+    __package__ = "conformance"
 
 from . import expected, loops, matrix
 
@@ -272,6 +272,9 @@ def main(arguments: list[str] | None = None) -> int:
         known = test_files()
     except TestsMissing as missing:
         print(missing)
+        return 2
+    if options.loop != "asyncio" and importlib.util.find_spec(options.loop) is None:
+        print(f"{options.loop} is not installed for this Python: {sys.executable}")
         return 2
     files = options.file or known
     if unknown := [file for file in files if file not in known]:
