@@ -16,7 +16,9 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/RE
 PATH = re.compile(r"`((?:src|python|tests|docs|benchmarks|examples|scripts|\.ci)/[\w./-]+)`")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 # A block that cannot stand alone is marked: <!-- not run: the reason --> on the line before it.
-SNIPPET = re.compile(r"(?P<mark><!-- not run: [^\n]+ -->\n)?^```python\n(?P<code>.*?)^```$", re.M | re.S)
+SNIPPET = re.compile(
+    r"(?P<mark><!-- not run: [^\n]+ -->\n)?^```python\n(?P<code>.*?)^```$", re.M | re.S
+)
 MACHINE = re.compile(r"/(?:root|home|tmp/hl|work)/|\.library")
 
 

@@ -53,7 +53,7 @@ def test_it_runs(example):
         if server:
             wait_for_start(process, example.stem)
             process.send_signal(signal.SIGINT)
-        out, error = process.communicate(timeout=30)
+        error = process.communicate(timeout=30)[1]
     finally:
         process.kill()
         process.communicate()

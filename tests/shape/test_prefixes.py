@@ -27,7 +27,9 @@ def prefixes(function: Function) -> tuple[str, ...]:
 
 def test_every_function_begins_with_its_files_name():
     wrong = [f.where for f in all_functions() if not f.name.startswith(prefixes(f))]
-    assert not wrong, "a function's name is its file's name, then a verb phrase:\n" + "\n".join(wrong)
+    assert not wrong, (
+        "a function's name is its file's name, then a verb phrase:\n" + "\n".join(wrong)
+    )
 
 
 def test_exported_functions_are_declared_in_their_own_header():
