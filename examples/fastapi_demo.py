@@ -7,7 +7,7 @@ Run this file, or: uvicorn --app-dir examples fastapi_demo:app --loop hotloop:ne
 import asyncio
 import sys
 import threading
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from fastapi import FastAPI, HTTPException
@@ -56,4 +56,5 @@ async def add_item(item: dict[str, str]) -> dict[str, int]:
 
 if __name__ == "__main__":
     config = uvicorn.Config(app, port=int(sys.argv[1]) if len(sys.argv) > 1 else 8000)
-    hotloop.run(uvicorn.Server(config).serve())
+    with suppress(KeyboardInterrupt):
+        hotloop.run(uvicorn.Server(config).serve())
