@@ -10,9 +10,10 @@ imported afterwards, need no change.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+import sys
+import types
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -24,9 +25,8 @@ class Kind:
     """One loop implementation.
 
     ``name`` is what ``--loop`` takes, ``new_loop`` a factory without arguments, ``loop_type``
-    the class of what it returns, ``Task`` and ``Future`` the classes the loop makes.
-    ``stand_ins`` maps a stdlib module that tests patch by name to the module of this loop that
-    does the same work.
+    the class of what it returns, ``Task`` and ``Future`` the classes the loop makes. ``package``
+    is where this loop's own Python modules are, "" if it has none.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Kind:
     loop_type: type
     Task: type
     Future: type
-    stand_ins: dict[str, str] = dataclasses.field(default_factory=dict)
+    package: str = ""
 
 
 def load(name: str) -> Kind:
@@ -45,7 +45,8 @@ def load(name: str) -> Kind:
     if name == "hotloop":
         import hotloop
 
-        return Kind(name, hotloop.new_event_loop, hotloop.Loop, hotloop.Task, hotloop.Future)
+        new_loop = hotloop.new_event_loop
+        return Kind(name, new_loop, hotloop.Loop, hotloop.Task, hotloop.Future, "hotloop")
     if name == "uvloop":
         import uvloop
 
@@ -71,6 +72,8 @@ def _stand_in(kind: Kind) -> type:
 
 def plug(kind: Kind) -> None:
     """Make `kind` the loop of this process, for good."""
+    if kind.package:
+        _redirect_patches(kind)
     stand_in = _stand_in(kind)
     for name in ("SelectorEventLoop", "EventLoop"):
         if hasattr(asyncio, name):
@@ -87,22 +90,43 @@ def plug(kind: Kind) -> None:
     asyncio.new_event_loop = asyncio.events.new_event_loop = kind.new_loop
 
 
-@contextlib.contextmanager
-def patch_targets(kind: Kind) -> Iterator[None]:
-    """Send ``mock.patch("asyncio.unix_events.x")`` to the module of ours that does x's work.
+class _Everywhere:
+    """One name in several modules: what is set here is set in each of them."""
 
-    Tests of signal handlers replace the ``signal`` that asyncio's own loop imported. The same
-    test is meaningful here when the name is replaced in our module, so while a test module is
-    imported the decorators get the other target.
+    def __init__(self, modules: list[types.ModuleType], name: str) -> None:
+        # mock.patch looks in __dict__ for what it will put back.
+        self.__dict__["_modules"] = modules
+        self.__dict__[name] = getattr(modules[0], name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self.__dict__[name] = value
+        for module in self.__dict__["_modules"]:
+            setattr(module, name, value)
+
+
+def _redirect_patches(kind: Kind) -> None:
+    """Let ``mock.patch("asyncio.unix_events.signal")`` reach the module that does it here.
+
+    Some tests replace what asyncio's own loop imported: the modules signal and socket, and the
+    logger. The same test is meaningful for another loop when the name is replaced where that
+    loop has it too.
     """
-    if not kind.stand_ins:
-        yield
-        return
     original = mock._get_target
 
     def redirected(target: str) -> Any:
-        head, _, tail = target.rpartition(".")
-        return original(f"{kind.stand_ins.get(head, head)}.{tail}")
+        head, _, name = target.rpartition(".")
+        if head in ("asyncio.base_events", "asyncio.unix_events"):
+            stdlib = sys.modules[head]
+            ours = [
+                module
+                for path, module in list(sys.modules.items())
+                if path.startswith(kind.package + ".")
+                and vars(module).get(name, ours_has_none) is vars(stdlib).get(name)
+            ]
+            if ours:
+                everywhere = _Everywhere([stdlib, *ours], name)
+                return lambda: everywhere, name
+        return original(target)
 
-    with mock.patch.object(mock, "_get_target", redirected):
-        yield
+    ours_has_none = object()
+    mock._get_target = redirected

@@ -97,8 +97,7 @@ def _collect(job: Job, kind: loops.Kind) -> list[tuple[str, unittest.TestCase]]:
     # As in a run of CPython's own suite, which allows these and keeps the outside network shut.
     support.use_resources = ["cpu", "subprocess", "walltime"]
     support.verbose = 0
-    with loops.patch_targets(kind):
-        module = importlib.import_module(f"test.test_asyncio.{job.file}")
+    module = importlib.import_module(f"test.test_asyncio.{job.file}")
     loader = unittest.TestLoader()
     tests = []
     for cls in matrix.classes(job.file, module, kind):
