@@ -11,9 +11,11 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-OURS = re.compile(r"(?:^|[ /])src/(?:base|engine|awaitable|io)/|src/(?:loop_type|module)\.c|/_core\.c")
+OURS = re.compile(r"(?:^|[ /])src/(?:(?:base|engine|awaitable|io)/\w+|loop_type|module)\.[ch]:")
 ERROR = re.compile(r"ERROR: AddressSanitizer|runtime error:|ERROR: LeakSanitizer has encountered")
 LEAK = re.compile(r"^(?:Direct|Indirect) leak of ")
+# What differs between two reports of the same fault.
+PARTICULARS = re.compile(r"0x[0-9a-f]+|==\d+==|\bpid \d+|\d+ byte\(s\)|\d+ object\(s\)")
 
 
 def sort_report(text: str) -> tuple[list[str], list[str], int]:
@@ -33,8 +35,7 @@ def main() -> int:
         errors, ours, others = sort_report(file.read_text(errors="replace"))
         foreign += others
         for record in errors + ours:
-            # The same fault in a hundred processes is one fault: compare without addresses.
-            seen[re.sub(r"0x[0-9a-f]+|==\d+==|\bpid \d+|\d+ byte\(s\)|\d+ object\(s\)", "", record)] += 1
+            seen[PARTICULARS.sub("", record)] += 1
     for record, times in seen.most_common():
         print(f"--- in {times} process(es):\n{record[:6000]}\n")
     print(
