@@ -44,8 +44,8 @@ def stop_unless(found, what):
     if not found:
         raise SystemExit(
             f"hotloop cannot be built: {what} is missing; install a C compiler, the Python "
-            f"headers, pkg-config and libuv >= {LIBUV_MINIMUM} (Debian, Ubuntu: apt-get install gcc "
-            "python3-dev pkg-config libuv1-dev; Fedora: dnf install gcc python3-devel "
+            f"headers, pkg-config and libuv >= {LIBUV_MINIMUM} (Debian, Ubuntu: apt-get install "
+            "gcc python3-dev pkg-config libuv1-dev; Fedora: dnf install gcc python3-devel "
             "pkgconf libuv-devel; macOS: xcode-select --install; brew install pkg-config libuv)."
         )
 
