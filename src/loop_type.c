@@ -7,12 +7,12 @@
  */
 #include "loop_type.h"
 
-#include "awaitable/future.h"
+#include "awaitable/future_type.h"
 #include "awaitable/handle.h"
 #include "awaitable/observe.h"
 #include "awaitable/registry.h"
 #include "awaitable/schedule.h"
-#include "awaitable/task.h"
+#include "awaitable/task_type.h"
 #include "base/args.h"
 #include "engine/loop.h"
 #include "io/listener.h"
@@ -195,7 +195,7 @@ loop_type_get_current_handle(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 loop_type_get_task_factory(PyObject *op, void *Py_UNUSED(closure))
 {
-    return task_py_get_factory(op, NULL);
+    return task_type_py_get_factory(op, NULL);
 }
 
 /* What waits for its turn: handles and tasks, in order.  A snapshot. */
@@ -341,11 +341,11 @@ static PyMethodDef loop_type_methods[] = {
     {"call_later", METHOD(schedule_py_call_later), KEYWORDS, call_later_doc},
     {"call_at", METHOD(schedule_py_call_at), KEYWORDS, call_at_doc},
 
-    /* awaitable/future.c, awaitable/task.c */
-    {"create_future", future_py_create, METH_NOARGS, create_future_doc},
-    {"create_task", METHOD(task_py_create), KEYWORDS, create_task_doc},
-    {"set_task_factory", task_py_set_factory, METH_O, set_task_factory_doc},
-    {"get_task_factory", task_py_get_factory, METH_NOARGS, get_task_factory_doc},
+    /* awaitable/future_type.c, awaitable/task_type.c */
+    {"create_future", future_type_py_create, METH_NOARGS, create_future_doc},
+    {"create_task", METHOD(task_type_py_create), KEYWORDS, create_task_doc},
+    {"set_task_factory", task_type_py_set_factory, METH_O, set_task_factory_doc},
+    {"get_task_factory", task_type_py_get_factory, METH_NOARGS, get_task_factory_doc},
 
     /* descriptors: io/poll.c */
     {"add_reader", METHOD(poll_py_add_reader), KEYWORDS, add_reader_doc},

@@ -7,11 +7,13 @@
  */
 #include "base/base.h"
 
-#include "awaitable/future.h"
+#include "awaitable/future_iter.h"
+#include "awaitable/future_type.h"
 #include "awaitable/handle.h"
 #include "awaitable/observe.h"
 #include "awaitable/registry.h"
-#include "awaitable/task.h"
+#include "awaitable/task_step.h"
+#include "awaitable/task_type.h"
 #include "base/pycompat.h"
 #include "base/state.h"
 #include "io/listener.h"
@@ -39,7 +41,6 @@ static const TypeRow module_types[] = {
     {TYPE(future), &future_spec, BASE(BaseFuture), "Future"},
     {TYPE(future_iter), &future_iter_spec, 0, "FutureIter"},
     {TYPE(task), &task_spec, BASE(BaseTask), "Task"},
-    {TYPE(task_wakeup), &task_wakeup_spec, 0, "TaskWakeup"},
     {TYPE(tcp_transport), &tcp_transport_spec, BASE(Transport), "TcpTransport"},
     {TYPE(unix_transport), &unix_transport_spec, BASE(Transport), "UnixTransport"},
     {TYPE(listener), &listener_spec, 0, "Listener"},
@@ -84,10 +85,13 @@ static int
 module_exec(PyObject *module)
 {
     ModuleState *state = state_of_module(module);
-    if (module_check_libuv() < 0 || state_setup(state) < 0
-        || future_setup(state) < 0) {
+    if (module_check_libuv() < 0 || state_setup(state) < 0 || future_setup(state) < 0
+        || task_setup(state) < 0) {
         return -1;
     }
+    future_type_setup();
+    task_type_setup();
+    task_step_setup();
     for (size_t i = 0; i < Py_ARRAY_LENGTH(module_types); i++) {
         if (module_add_type(module, state, &module_types[i]) < 0) {
             return -1;

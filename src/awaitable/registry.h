@@ -3,12 +3,12 @@
  * registry.h - what asyncio's introspection must see: the current task, all tasks.
  *
  * The one room that speaks to asyncio's private registries (D7).  Each trick has
- * a switch back to the documented call.
+ * a switch back to the documented call: docs/internals/registry.md.
  */
 #ifndef HOTLOOP_REGISTRY_H
 #define HOTLOOP_REGISTRY_H
 
-#include "engine/loop.h"
+#include "awaitable/task.h"
 
 /* Find the running interpreter's functions and swap in our WeakSet.  0 or -1. */
 int registry_setup(ModuleState *state);
@@ -17,16 +17,91 @@ int registry_setup(ModuleState *state);
  * to look it up (<= 3.13). */
 Py_hash_t registry_loop_hash(PyObject *loop);
 
-/* Before foreign Python code runs outside a task (a plain callback, a protocol
- * callback) and before blocking: no task of ours is current any more.  One test
- * when nothing is published. */
-int registry_leave_slow(Loop *loop);
+/* ---------------------------------------------------------- the current task */
 
-static inline int
-registry_leave(Loop *loop)
+/* Does somebody who asks for the loop's current task have to hash it with our
+ * function first?  Then it need not be recorded before. */
+static inline bool
+registry_is_lazy(const Loop *native)
 {
-    return loop->current_task == NULL ? 0 : registry_leave_slow(loop);
+    return native != NULL
+           && Py_TYPE((PyObject *)native)->tp_hash == native->state->lazy_hash;
 }
+
+/* By the documented calls.  0 or -1. */
+int registry_enter_slow(FutureData *f, PyObject *task);
+int registry_leave_slow(FutureData *f, PyObject *task);
+
+/* Remove what was published.  0 or -1; a raised exception is kept. */
+int registry_withdraw(Loop *native);
+
+/* `task` runs a step from now on.  0 or -1. */
+static inline int
+registry_enter(FutureData *f, PyObject *task)
+{
+    if (LIKELY(registry_is_lazy(f->native))) {
+        f->native->current_task = task;
+        return 0;
+    }
+    return registry_enter_slow(f, task);
+}
+
+/* Its step is over: no task is current.  0 or -1; a raised exception is kept. */
+static inline int
+registry_leave(FutureData *f, PyObject *task)
+{
+    Loop *native = f->native;
+    if (LIKELY(registry_is_lazy(native))) {
+        native->current_task = NULL;
+        return UNLIKELY(native->current_published) ? registry_withdraw(native) : 0;
+    }
+    return registry_leave_slow(f, task);
+}
+
+/* Who was current before an eager step. */
+typedef struct RegistryPrevious {
+    PyObject *task;          /* borrowed if lazy: its step is running; else owned */
+    bool lazy;
+} RegistryPrevious;
+
+/* An eager first step runs inside another task's step, or outside any.  0 or -1. */
+int registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous);
+int registry_swap_out(FutureData *f, RegistryPrevious *previous);
+
+/* ------------------------------------------------------------------ all tasks */
+
+int registry_add_slow(PyObject *task);
+int registry_remove_slow(PyObject *task);
+
+/* all_tasks() shall see `task`.  0 or -1. */
+static inline int
+registry_add(PyObject *task, FutureData *f)
+{
+    if (LIKELY(f->native != NULL && f->state->own_task_list)) {
+        ListNode *node = &task_data(task)->node;
+        list_remove(node);
+        list_append(&f->native->tasks, node);
+        return 0;
+    }
+    return registry_add_slow(task);
+}
+
+/* It is done.  0 or -1. */
+static inline int
+registry_remove(PyObject *task)
+{
+    TaskData *t = task_data(task);
+    list_remove(&t->node);
+    return UNLIKELY(t->registered) ? registry_remove_slow(task) : 0;
+}
+
+/* Around an eager first step, as the interpreter's version wants it.  0 or -1. */
+int registry_add_eager(PyObject *task, FutureData *f);
+int registry_remove_eager(PyObject *task, FutureData *f);
+
+/* 3.14+: asyncio's record of who waits for whom, for futures that are not ours.
+ * 0 or -1. */
+int registry_note_waiting(FutureData *f, PyObject *future, PyObject *task, bool waits);
 
 /* Python function for the WeakSet subclass: a list of all live tasks of all open
  * loops of this interpreter.  -> new */

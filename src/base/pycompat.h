@@ -20,6 +20,7 @@ enum {
     PY_AT_LEAST_3_12 = PY_VERSION_HEX >= 0x030c0000,
     PY_AT_LEAST_3_13 = PY_VERSION_HEX >= 0x030d0000,
     PY_AT_LEAST_3_14 = PY_VERSION_HEX >= 0x030e0000,
+    PY_AT_LEAST_3_15 = PY_VERSION_HEX >= 0x030f0000,
 };
 
 /* The raised exception as one object (3.12+), normalised with its traceback. */
@@ -53,7 +54,7 @@ PyErr_SetRaisedException(PyObject *exc)
 }
 #endif
 
-/* A new exception instance keeps the raising type's own traceback untouched. */
+
 
 /* Interpreter shutdown: public since 3.13. */
 #if PY_VERSION_HEX < 0x030d0000
@@ -69,6 +70,17 @@ static inline void
 pycompat_new_reference(PyObject *op)
 {
     _Py_NewReference(op);
+}
+
+/* The hash of an object by its address; public since 3.13. */
+static inline Py_hash_t
+pycompat_hash_pointer(const void *address)
+{
+#if PY_VERSION_HEX < 0x030d0000
+    return _Py_HashPointer(address);
+#else
+    return Py_HashPointer(address);
+#endif
 }
 
 /* The bases of Future and Task are static types on 3.11, whose traverse does

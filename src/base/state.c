@@ -71,6 +71,11 @@ static const size_t state_owned[] = {
     offsetof(ModuleState, swap_current_task),
     offsetof(ModuleState, register_eager_task),
     offsetof(ModuleState, unregister_eager_task),
+    offsetof(ModuleState, awaited_by_add),
+    offsetof(ModuleState, awaited_by_discard),
+    offsetof(ModuleState, eager_task_factory),
+    offsetof(ModuleState, kwnames_context),
+    offsetof(ModuleState, kwnames_msg),
 };
 
 static PyObject **

@@ -20,9 +20,9 @@
 #define STATE_TYPES(X)                                                      \
     X(loop)                                                                 \
     X(handle) X(timer_handle) X(job_call)                                               \
-    X(future) X(future_iter) X(task) X(task_wakeup)                         \
+    X(future) X(future_iter) X(task)                                        \
     X(tcp_transport) X(unix_transport) X(listener)                          \
-    X(sock_op) X(resolve_request)
+    X(sock_op)
 
 /* X(name): the interned string is state->str_##name. */
 #define STATE_NAMES(X)                                                      \
@@ -31,11 +31,13 @@
     X(buffer_updated) X(call_exception_handler) X(call_soon) X(cancel)      \
     X(cancelled) X(close) X(connection_lost) X(connection_made) X(context)  \
     X(data_received) X(done) X(eof_received) X(exception) X(fileno)         \
+    X(future)                                                               \
     X(detach) X(get_buffer) X(get_debug) X(get_loop) X(handle) X(message)   \
     X(pause_writing) X(protocol) X(result) X(resume_writing)                \
     X(set_exception) X(set_result) X(source_traceback) X(task) X(throw)     \
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
-    X(is_closing)
+    X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept)         \
+    X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
@@ -52,6 +54,10 @@
     X(get_running_loop, "asyncio.events", "get_running_loop")               \
     X(get_event_loop, "asyncio.events", "get_event_loop")                   \
     X(extract_stack, "asyncio.format_helpers", "extract_stack")             \
+    X(future_repr, "asyncio.base_futures", "_future_repr")                  \
+    X(task_repr, "asyncio.base_tasks", "_task_repr")                        \
+    X(task_get_stack, "asyncio.base_tasks", "_task_get_stack")              \
+    X(task_print_stack, "asyncio.base_tasks", "_task_print_stack")          \
     X(format_callback_source, "asyncio.format_helpers",                     \
       "_format_callback_source")                                            \
     X(format_handle, "asyncio.base_events", "_format_handle")               \
@@ -61,6 +67,8 @@
     X(set_wakeup_fd, "signal", "set_wakeup_fd")                             \
     X(socket_type, "socket", "socket")                                      \
     X(gaierror, "socket", "gaierror")                                       \
+    X(AddressFamily, "socket", "AddressFamily")                             \
+    X(SocketKind, "socket", "SocketKind")                                   \
     X(events_module, "asyncio.events", NULL)                                \
     X(tasks_module, "asyncio.tasks", NULL)                                  \
     X(asyncio_module, "_asyncio", NULL)
@@ -88,6 +96,13 @@ typedef struct ModuleState {
     PyObject *swap_current_task;
     PyObject *register_eager_task;
     PyObject *unregister_eager_task;
+    PyObject *awaited_by_add;    /* owned: 3.14+, who waits for whom; or NULL */
+    PyObject *awaited_by_discard;
+    PyObject *eager_task_factory;    /* owned: asyncio's (3.12+), or NULL */
+    PyObject *kwnames_context;   /* owned: ("context",) for vector calls */
+    PyObject *kwnames_msg;       /* owned: ("msg",) */
+    hashfunc lazy_hash;          /* a loop with this tp_hash publishes its task; or NULL */
+    bool factory_takes_kwargs;   /* asyncio hands all keywords to a task factory */
     bool lazy_current;           /* publish the current task from the loop's hash */
     bool own_task_list;          /* all_tasks() reads our list, no WeakSet per task */
 } ModuleState;
