@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * read.c - bytes in: choose a buffer, hand what came to the protocol.
+ *
+ * A plain protocol gets a bytes object of exactly the size that came, copied from
+ * the loop's slab (D10: as fast as reading into a fresh object up to 10 KiB, and
+ * never more memory than data).  A BufferedProtocol lends its own buffer.
+ *
+ * libuv stops reading by clearing its callbacks, which crashes inside its alloc
+ * callback; so nobody but read_sync() starts or stops, and not while lending.
+ */
+#include "io/read.h"
+
+#include "base/call.h"
+#include "base/errors.h"
+#include "base/pycompat.h"
+#include "engine/gate.h"
+#include "engine/ready.h"
+#include "engine/resource.h"
+
+enum {
+    /* Bytes from one connection before the others get their turn. */
+    READ_BURST_LIMIT = 4 * LOOP_SLAB_SIZE,
+};
+
+/* The read side of a stream whose protocol is a BufferedProtocol. */
+struct BufferedReader {
+    PyObject *get_buffer;    /* owned: bound method, or NULL: look it up */
+    PyObject *updated;       /* owned: buffer_updated likewise */
+    Py_buffer view;          /* the buffer that is lent to libuv; view.obj NULL: none */
+    PyObject *lent;          /* owned: buffer_updated of who lent it; NULL: none */
+};
+
+char *
+read_slab(Loop *loop)
+{
+    if (UNLIKELY(loop->slab == NULL)) {
+        loop->slab = malloc(LOOP_SLAB_SIZE);
+        if (loop->slab == NULL) {
+            PyErr_NoMemory();
+        }
+    }
+    return loop->slab;
+}
+
+/* ------------------------------------------------------------- the protocol */
+
+/* A method that is missing is an error when it is called, not before. */
+static int
+read_look_up(PyObject *protocol, PyObject *name, PyObject **found)
+{
+    PyObject *method = PyObject_GetAttr(protocol, name);
+    if (method == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    Py_XSETREF(*found, method);
+    return 0;
+}
+
+/* asyncio wants a subclass of its BufferedProtocol.  uvloop takes anything with
+ * get_buffer that is not a Protocol, and libraries were written for that. */
+static int
+read_is_buffered(const ModuleState *state, PyObject *protocol)
+{
+    int is_buffered = PyObject_IsInstance(protocol, state->BufferedProtocol);
+    if (is_buffered != 0) {
+        return is_buffered;
+    }
+    int is_plain = PyObject_IsInstance(protocol, state->Protocol);
+    if (is_plain != 0) {
+        return is_plain < 0 ? -1 : 0;
+    }
+    PyObject *get_buffer = NULL;
+    if (read_look_up(protocol, state->str_get_buffer, &get_buffer) < 0) {
+        return -1;
+    }
+    Py_XDECREF(get_buffer);
+    return get_buffer != NULL;
+}
+
+/* Keep the plain function of a method: calling it with the protocol in front saves
+ * the 64 bytes of the bound method, and unpacking it for every message. */
+static int
+read_learn_plain(Stream *self, PyObject *protocol)
+{
+    PyObject *name = self->transport.loop->state->str_data_received;
+    PyObject *method = NULL;
+    if (read_look_up(protocol, name, &method) < 0) {
+        return -1;
+    }
+    self->receive_is_function = false;
+    if (method != NULL && PyMethod_Check(method)
+        && PyMethod_GET_SELF(method) == protocol) {
+        self->receive_is_function = true;
+        Py_SETREF(method, Py_NewRef(PyMethod_GET_FUNCTION(method)));
+    }
+    Py_XSETREF(self->receive, method);
+    return 0;
+}
+
+/* Back to a plain protocol.  A buffer that is out keeps its reader until it is
+ * back: read_take_buffer() frees nothing. */
+static void
+read_forget_buffered(Stream *self)
+{
+    BufferedReader *reader = self->buffered;
+    if (reader != NULL) {
+        Py_CLEAR(reader->get_buffer);
+        Py_CLEAR(reader->updated);
+    }
+}
+
+static int
+read_learn_buffered(Stream *self, PyObject *protocol)
+{
+    const ModuleState *state = self->transport.loop->state;
+    if (self->buffered == NULL) {
+        self->buffered = PyMem_Calloc(1, sizeof(BufferedReader));
+        if (self->buffered == NULL) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    BufferedReader *reader = self->buffered;
+    Py_CLEAR(self->receive);
+    return read_look_up(protocol, state->str_get_buffer, &reader->get_buffer) < 0
+                   || read_look_up(protocol, state->str_buffer_updated,
+                                   &reader->updated) < 0
+               ? -1
+               : 0;
+}
+
+int
+read_learn_protocol(Stream *self)
+{
+    PyObject *protocol = Py_NewRef(self->transport.protocol);
+    int is_buffered = read_is_buffered(self->transport.loop->state, protocol);
+    int rc = is_buffered;
+    if (is_buffered > 0) {
+        rc = read_learn_buffered(self, protocol);
+    }
+    else if (is_buffered == 0) {
+        read_forget_buffered(self);
+        rc = read_learn_plain(self, protocol);
+    }
+    if (rc >= 0) {
+        self->is_buffered = is_buffered;
+    }
+    Py_DECREF(protocol);
+    return rc < 0 ? -1 : 0;
+}
+
+/* ------------------------------------------------------ the protocol is called */
+
+/* The method was not there when we looked; now is the time to say so. */
+static PyObject *
+read_look_up_late(Stream *self, PyObject *known, PyObject *name)
+{
+    return known != NULL ? Py_NewRef(known)
+                         : PyObject_GetAttr(self->transport.protocol, name);
+}
+
+/* data_received(data) in the transport's context.  -> new or NULL */
+static PyObject *
+read_call_receive(Stream *self, PyObject *data)
+{
+    PyObject *context = Py_NewRef(self->transport.context);
+    PyObject *protocol = Py_NewRef(self->transport.protocol);
+    PyObject *receive = read_look_up_late(
+        self, self->receive, self->transport.loop->state->str_data_received);
+    PyObject *result = NULL;
+    if (LIKELY(receive != NULL)) {
+        PyObject *args[3] = {NULL, protocol, data};
+        int skip = self->receive != NULL && self->receive_is_function ? 1 : 2;
+        result = call_in_context(
+            context, receive, args + skip,
+            (size_t)(3 - skip) | PY_VECTORCALL_ARGUMENTS_OFFSET);
+        Py_DECREF(receive);
+    }
+    Py_DECREF(protocol);
+    Py_DECREF(context);
+    return result;
+}
+
+static int
+read_deliver(Stream *self, const char *bytes, ssize_t size)
+{
+    static const char failed[] = "Fatal error: protocol.data_received() call failed.";
+    PyObject *data = PyBytes_FromStringAndSize(bytes, size);
+    PyObject *result = data == NULL ? NULL : read_call_receive(self, data);
+    Py_XDECREF(data);
+    if (UNLIKELY(result == NULL)) {
+        return transport_fatal(&self->transport, failed);
+    }
+    Py_DECREF(result);
+    return 0;
+}
+
+/* A true answer keeps our side open. */
+static int
+read_deliver_eof(Stream *self)
+{
+    Transport *transport = &self->transport;
+    transport_debug_log(transport, "%r received EOF");
+    PyObject *name = transport->loop->state->str_eof_received;
+    PyObject *result = transport_call(transport, name, NULL);
+    int keep_open = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    if (keep_open < 0) {
+        return transport_fatal(transport,
+                               "Fatal error: protocol.eof_received() call failed.");
+    }
+    return keep_open ? 0 : transport_close(transport);
+}
+
+/* ------------------------------------------------------------- lent buffers */
+
+/* recv_into's words for what it cannot fill. */
+static int
+read_refuse_buffer(Stream *self, PyObject *buffer)
+{
+    if (PyErr_ExceptionMatches(PyExc_BufferError)
+        || PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear();
+        PyErr_Format(PyExc_TypeError,
+                     "recv_into() argument 1 must be read-write bytes-like object, "
+                     "not %.200s",
+                     Py_TYPE(buffer)->tp_name);
+    }
+    return transport_fatal(&self->transport, "Fatal read error on socket transport");
+}
+
+/* get_buffer(-1).  -> new or NULL */
+static PyObject *
+read_call_get_buffer(Stream *self)
+{
+    ModuleState *state = self->transport.loop->state;
+    PyObject *get_buffer =
+        read_look_up_late(self, self->buffered->get_buffer, state->str_get_buffer);
+    if (get_buffer == NULL) {
+        return NULL;
+    }
+    PyObject *context = Py_NewRef(self->transport.context);
+    PyObject *hint = PyLong_FromLong(-1);
+    PyObject *buffer = hint == NULL ? NULL : call_in_context1(context, get_buffer, hint);
+    Py_XDECREF(hint);
+    Py_DECREF(context);
+    Py_DECREF(get_buffer);
+    return buffer;
+}
+
+/* Take hold of the memory that `buffer` shows.  0; the view stays empty when the
+ * connection has ended over it.  -1 with what must leave run_forever. */
+static int
+read_hold_buffer(Stream *self, PyObject *buffer)
+{
+    Py_buffer *view = &self->buffered->view;
+    if (PyObject_GetBuffer(buffer, view, PyBUF_WRITABLE) < 0) {
+        view->obj = NULL;
+        return read_refuse_buffer(self, buffer);
+    }
+    if (view->len > 0) {
+        return 0;
+    }
+    PyBuffer_Release(view);
+    PyErr_SetString(PyExc_RuntimeError, "get_buffer() returned an empty buffer");
+    return transport_fatal(&self->transport,
+                           "Fatal error: protocol.get_buffer() call failed.");
+}
+
+/* Borrow the protocol's buffer for one read.  On return the view is empty when
+ * there is to be no read. */
+static int
+read_borrow(Stream *self)
+{
+    Transport *transport = &self->transport;
+    PyObject *protocol = transport->protocol;
+    PyObject *buffer = read_call_get_buffer(self);
+    if (buffer == NULL) {
+        return transport_fatal(transport,
+                               "Fatal error: protocol.get_buffer() call failed.");
+    }
+    int rc = 0;
+    /* get_buffer() itself may have closed us or put another protocol in place:
+     * then the data stays in the kernel until it is asked for in the new way. */
+    if (!transport->closing && transport->protocol == protocol) {
+        rc = read_hold_buffer(self, buffer);
+    }
+    Py_DECREF(buffer);
+    return rc;
+}
+
+/* Who lent the buffer learns how much is in it, whoever the protocol is by now. */
+static void
+read_lend(Stream *self, uv_buf_t *buf)
+{
+    BufferedReader *reader = self->buffered;
+    if (reader->view.obj != NULL && !self->transport.closing) {
+        buf->base = reader->view.buf;
+        buf->len = (size_t)reader->view.len;
+        Py_XSETREF(reader->lent, Py_XNewRef(reader->updated));
+    }
+}
+
+/* The one callback of libuv that answers: where shall the bytes go?  For a plain
+ * protocol it touches no Python object, so the gate may stay open. */
+static void
+read_on_alloc(uv_handle_t *uv, size_t Py_UNUSED(suggested), uv_buf_t *buf)
+{
+    Stream *self = container_of((Resource *)uv->data, Stream, resource);
+    if (LIKELY(!self->is_buffered)) {
+        buf->base = self->transport.loop->slab;
+        buf->len = LOOP_SLAB_SIZE;
+        return;
+    }
+    Loop *loop = gate_enter(uv)->loop;
+    self->lending = true;
+    gate_leave(loop, read_borrow(self), "Borrowing a buffer failed");
+    read_lend(self, buf);
+}
+
+/* The lent buffer is back with `nread` bytes in it. */
+static int
+read_take_buffer(Stream *self, ssize_t nread)
+{
+    static const char failed[] = "Fatal error: protocol.buffer_updated() call failed.";
+    Transport *transport = &self->transport;
+    PyObject *updated = self->buffered->lent;
+    self->buffered->lent = NULL;
+    PyBuffer_Release(&self->buffered->view);
+    if (nread <= 0 || transport->closing) {
+        Py_XDECREF(updated);
+        return 0;
+    }
+    if (updated == NULL) {
+        updated = PyObject_GetAttr(transport->protocol,
+                                   transport->loop->state->str_buffer_updated);
+    }
+    PyObject *count = PyLong_FromSsize_t(nread);
+    PyObject *context = Py_NewRef(transport->context);
+    PyObject *result = NULL;
+    if (updated != NULL && count != NULL) {
+        result = call_in_context1(context, updated, count);
+    }
+    Py_DECREF(context);
+    Py_XDECREF(count);
+    Py_XDECREF(updated);
+    if (UNLIKELY(result == NULL)) {
+        return transport_fatal(transport, failed);
+    }
+    Py_DECREF(result);
+    return 0;
+}
+
+/* --------------------------------------------------------------------- libuv */
+
+/* Another turn has come for a connection that had filled its buffers. */
+static int
+read_go_on(Loop *Py_UNUSED(loop), Job *job)
+{
+    Stream *self = (Stream *)job->self;
+    self->burst = 0;
+    int rc = 0;
+    if (read_sync(self) < 0) {
+        rc = transport_fatal(&self->transport, "Fatal read error on socket transport");
+    }
+    ready_drop_job(job);
+    return rc;
+}
+
+/* A buffer that came back full means more is waiting: libuv reads again, up to 32
+ * times.  After READ_BURST_LIMIT bytes the other connections come first. */
+static int
+read_count_burst(Stream *self, ssize_t nread, size_t room)
+{
+    if (LIKELY((size_t)nread < room)) {
+        self->burst = 0;
+        return 0;
+    }
+    if (!self->reading) {
+        self->burst = 0;             /* paused: that is break enough */
+        return 0;
+    }
+    self->burst += (uint32_t)(nread < READ_BURST_LIMIT ? nread : READ_BURST_LIMIT);
+    if (self->burst < READ_BURST_LIMIT) {
+        return 0;
+    }
+    if (ready_push(self->transport.loop, read_go_on, Py_NewRef((PyObject *)self), NULL,
+                   NULL) < 0) {
+        object_unraisable((PyObject *)self);    /* then without a break */
+        self->burst = 0;
+        return 0;
+    }
+    return read_sync(self);
+}
+
+/* The end of the stream, or an error. */
+static int
+read_end(Stream *self, ssize_t nread)
+{
+    if (self->transport.closing) {
+        return 0;
+    }
+    if (nread == UV_EOF) {
+        self->eof_seen = true;
+        return read_deliver_eof(self);
+    }
+    errors_from_uv((int)nread);
+    return transport_fatal(&self->transport, "Fatal read error on socket transport");
+}
+
+static int
+read_take(Stream *self, ssize_t nread, const uv_buf_t *buf)
+{
+    int rc = 0;
+    bool lent = self->lending;
+    self->lending = false;
+    if (UNLIKELY(nread < 0)) {
+        self->reading = nread == UV_ENOBUFS && buf->base == NULL;
+    }
+    if (lent && self->buffered->view.obj != NULL) {
+        rc = read_take_buffer(self, nread);
+    }
+    else if (nread > 0 && !self->transport.closing) {
+        rc = read_deliver(self, buf->base, nread);
+    }
+    if (rc == 0 && UNLIKELY(nread < 0) && !self->reading) {
+        rc = read_end(self, nread);
+    }
+    if (rc == 0 && nread >= 0) {
+        rc = read_count_burst(self, nread, buf->len);
+    }
+    if (UNLIKELY(lent)) {
+        /* What the protocol wanted while libuv could not be told. */
+        return rc < 0 ? rc : read_sync(self);
+    }
+    return rc;
+}
+
+static void
+read_on_read(uv_stream_t *uv, ssize_t nread, const uv_buf_t *buf)
+{
+    Resource *resource = gate_enter((uv_handle_t *)uv);
+    Stream *self = container_of(resource, Stream, resource);
+    gate_leave(resource->loop, read_take(self, nread, buf), "Reading failed");
+}
+
+/* -------------------------------------------------------------- start and stop */
+
+int
+read_sync(Stream *self)
+{
+    bool wanted = self->started && !self->paused && !self->eof_seen
+                  && !self->transport.closing && self->burst < READ_BURST_LIMIT
+                  && resource_is_open(&self->resource);
+    if (wanted == self->reading || self->lending) {
+        return 0;
+    }
+    self->reading = wanted;
+    if (!wanted) {
+        uv_read_stop(&self->uv.stream);
+        return 0;
+    }
+    int rc = uv_read_start(&self->uv.stream, read_on_alloc, read_on_read);
+    if (UNLIKELY(rc < 0)) {
+        self->reading = false;
+        errors_from_uv(rc);
+        return -1;
+    }
+    return 0;
+}
+
+int
+read_begin(Stream *self)
+{
+    self->started = true;
+    return read_sync(self);
+}
+
+PyObject *
+read_py_pause_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Stream *self = (Stream *)op;
+    if (!self->transport.closing && !self->paused) {
+        self->paused = true;
+        if (read_sync(self) < 0) {
+            return NULL;
+        }
+        transport_debug_log(&self->transport, "%r pauses reading");
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *
+read_py_resume_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Stream *self = (Stream *)op;
+    if (!self->transport.closing && self->paused) {
+        self->paused = false;
+        if (read_sync(self) < 0) {
+            return NULL;
+        }
+        transport_debug_log(&self->transport, "%r resumes reading");
+    }
+    Py_RETURN_NONE;
+}
+
+PyObject *
+read_py_is_reading(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Stream *self = (Stream *)op;
+    return PyBool_FromLong(!self->transport.closing && !self->paused);
+}
+
+/* ------------------------------------------------------------------- the GC */
+
+int
+read_traverse(Stream *self, visitproc visit, void *arg)
+{
+    Py_VISIT(self->receive);
+    if (self->buffered != NULL) {
+        Py_VISIT(self->buffered->get_buffer);
+        Py_VISIT(self->buffered->updated);
+        Py_VISIT(self->buffered->lent);
+        Py_VISIT(self->buffered->view.obj);
+    }
+    return 0;
+}
+
+void
+read_clear(Stream *self)
+{
+    BufferedReader *reader = self->buffered;
+    Py_CLEAR(self->receive);
+    if (reader != NULL) {
+        self->buffered = NULL;
+        Py_XDECREF(reader->get_buffer);
+        Py_XDECREF(reader->updated);
+        Py_XDECREF(reader->lent);
+        PyMem_Free(reader);
+    }
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * read.h - bytes in: choose a buffer, hand what came to the protocol.
+ */
+#ifndef HOTLOOP_READ_H
+#define HOTLOOP_READ_H
+
+#include "io/transport.h"
+
+/* The loop's one read buffer, LOOP_SLAB_SIZE bytes, made on first use.  What is in
+ * it lasts until the next call into libuv.  Borrowed, or NULL with MemoryError. */
+char *read_slab(Loop *loop);
+
+/* Find out how the stream's protocol takes its data.  0 or -1: then nothing has
+ * changed but the protocol. */
+int read_learn_protocol(Stream *self);
+
+/* connection_made() has been called.  0 or -1 with an OSError. */
+int read_begin(Stream *self);
+
+/* Make libuv read exactly when we want to.  0 or -1 with an OSError. */
+int read_sync(Stream *self);
+
+/* Free what the read side owns. */
+void read_clear(Stream *self);
+int read_traverse(Stream *self, visitproc visit, void *arg);
+
+PyObject *read_py_pause_reading(PyObject *stream, PyObject *unused);
+PyObject *read_py_resume_reading(PyObject *stream, PyObject *unused);
+PyObject *read_py_is_reading(PyObject *stream, PyObject *unused);
+
+#endif

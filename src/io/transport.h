@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * transport.h - what every transport has: a protocol, flow control, an end.
+ *
+ * A Transport is the head of a C object that inherits asyncio.Transport.  It
+ * knows no descriptor; whoever does fills in TransportOps.  Stream, the one that
+ * read.c and write.c work on, is declared here beside its head, so that the two
+ * can be read without stream.c.
+ */
+#ifndef HOTLOOP_TRANSPORT_H
+#define HOTLOOP_TRANSPORT_H
+
+#include "engine/loop.h"
+
+#include <netinet/in.h>
+
+typedef struct Transport Transport;
+
+/* What transport.c asks of the kind of transport that it is the head of. */
+typedef struct TransportOps {
+    void (*stop_reading)(Transport *self);
+    /* Give the kernel what it takes; ends the connection when it is closing and
+     * nothing is left.  0, or -1 with what must leave run_forever. */
+    int (*flush)(Transport *self);
+    void (*drop)(Transport *self);        /* forget what is not sent yet */
+    size_t (*unsent)(const Transport *self);   /* bytes */
+    void (*release)(Transport *self);     /* close the descriptor, once */
+} TransportOps;
+
+struct Transport {
+    PyObject_HEAD
+    PyObject *extra;         /* owned: BaseTransport's slot; NULL until _extra is read */
+    PyObject *dict;          /* owned: attributes of users; NULL until one is set */
+    PyObject *weakrefs;
+    const TransportOps *ops;
+    Loop *loop;              /* owned */
+    PyObject *protocol;      /* owned; NULL after connection_lost() */
+    PyObject *context;       /* owned: in which the protocol is called */
+    PyObject *server;        /* owned; NULL for clients, and after connection_lost() */
+    size_t high_water;       /* bytes */
+    size_t low_water;        /* bytes */
+    uint32_t conn_lost;      /* asyncio's _conn_lost: the end is queued; then counts writes */
+    bool closing;            /* close() or abort() was called, or an error met */
+    bool ended;              /* connection_lost() has been called */
+    bool writing_paused;     /* pause_writing() was called, resume_writing() not yet */
+};
+
+/* ---------------------------------------------------------------- streams */
+
+/* Bytes on their way out: exact bytes objects in order, by reference. */
+typedef struct WriteQueue {
+    PyObject **pieces;       /* owned references; = few, or owned memory */
+    uint32_t head;           /* first piece that is not sent */
+    uint32_t tail;           /* one behind the last */
+    uint32_t capacity;
+    size_t offset;           /* bytes of the first piece that are sent */
+    size_t bytes;            /* in the queue */
+    PyObject *few[2];        /* most callbacks write once or twice */
+} WriteQueue;
+
+typedef struct StreamKind StreamKind;
+typedef struct BufferedReader BufferedReader;    /* read.c */
+typedef struct WriteReq WriteReq;                /* write.c */
+
+typedef struct Stream {
+    Transport transport;
+    Resource resource;
+    const StreamKind *kind;
+    int fd;                  /* owned by libuv while the resource is open */
+    int user_fd;             /* the same, or that of the user's socket: what we show */
+    int16_t family;
+    int16_t proto;
+    PyObject *sock;          /* owned: socket.socket; ours is made when asked for */
+    PyObject *socket;        /* owned: asyncio's TransportSocket over sock, or NULL */
+    bool sock_is_users;      /* sock was given by the user: has its own descriptor */
+
+    /* read.c */
+    bool started;            /* connection_made() has been called */
+    bool paused;             /* pause_reading() */
+    bool eof_seen;           /* nothing more will come */
+    bool reading;            /* libuv reads */
+    bool lending;            /* inside libuv's alloc callback: uv_read_stop would crash */
+    bool is_buffered;        /* the protocol lends its own buffers */
+    bool receive_is_function;     /* receive wants the protocol as first argument */
+    uint32_t burst;          /* bytes read in a row with every buffer filled */
+    PyObject *receive;       /* owned: the protocol's data_received; NULL: not looked up */
+    BufferedReader *buffered;     /* owned; NULL until it was a BufferedProtocol */
+
+    /* write.c */
+    bool eof;                /* write_eof() was called */
+    bool shut;               /* ... and has reached the kernel */
+    Dirty dirty;             /* in loop->dirty while something is corked */
+    WriteQueue queue;
+    WriteReq *request;       /* borrowed: libuv's until its callback; NULL when idle */
+
+    /* The far end as accept() told it; sin6_family 0 when it did not. */
+    union {
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } peer;
+    union {                  /* last: a TCP object ends after uv_tcp_t */
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+} Stream;
+
+/* --------------------------------------------------------- in order of life */
+
+/* Fields of a fresh object.  Takes references to all arguments. */
+void transport_init(Transport *self, const TransportOps *ops, Loop *loop,
+                    PyObject *protocol, PyObject *context);
+
+/* protocol.name(arg) in our context; arg may be NULL.  -> new or NULL */
+PyObject *transport_call(Transport *self, PyObject *name, PyObject *arg);
+
+/* Report the raised exception in asyncio's form and let the connection go on.
+ * 0, or -1 with what must leave run_forever. */
+int transport_report(Transport *self, const char *message);
+
+/* Report the raised exception (an OSError only in debug mode) and end the
+ * connection with it.  0, or -1 with what must leave run_forever. */
+int transport_fatal(Transport *self, const char *message);
+
+/* Above the high-water mark: pause_writing(), once.  0 or -1 as above. */
+int transport_check_high(Transport *self);
+
+/* Below the low-water mark: resume_writing(), once.  0 or -1 as above. */
+int transport_check_low(Transport *self);
+
+/* Send what is queued, then connection_lost(None).  0 or -1 as above. */
+int transport_close(Transport *self);
+
+/* Drop what is queued; connection_lost(exc) by a later job.  exc may be NULL. */
+void transport_force_close(Transport *self, PyObject *exc);
+
+/* connection_lost(exc) by a later job, exactly once.  exc may be NULL. */
+void transport_end(Transport *self, PyObject *exc);
+
+/* logger.debug(format, self) when the loop is in debug mode. */
+void transport_debug_log(Transport *self, const char *format);
+
+int transport_traverse(Transport *self, visitproc visit, void *arg);
+void transport_clear(Transport *self);
+
+/* ----------------------------------------------------- methods and attributes */
+
+PyObject *transport_py_close(PyObject *self, PyObject *unused);
+PyObject *transport_py_abort(PyObject *self, PyObject *unused);
+PyObject *transport_py_is_closing(PyObject *self, PyObject *unused);
+PyObject *transport_py_get_protocol(PyObject *self, PyObject *unused);
+PyObject *transport_py_get_write_buffer_size(PyObject *self, PyObject *unused);
+PyObject *transport_py_get_write_buffer_limits(PyObject *self, PyObject *unused);
+PyObject *transport_py_set_write_buffer_limits(PyObject *self, PyObject *const *args,
+                                               Py_ssize_t nargs, PyObject *kwnames);
+PyObject *transport_get_loop(PyObject *self, void *unused);
+
+#endif

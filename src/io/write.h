@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * write.h - bytes out: cork, send, queue the rest.  See docs/internals/write_path.md.
+ */
+#ifndef HOTLOOP_WRITE_H
+#define HOTLOOP_WRITE_H
+
+#include "io/transport.h"
+
+/* Fields of a fresh stream. */
+void write_init(Stream *self);
+
+/* Send what is corked now, as far as the kernel takes it.  0, or -1 with what must
+ * leave run_forever; what the network did is not an error of the caller. */
+int write_flush(Stream *self);
+
+/* Bytes that the kernel has not taken yet. */
+size_t write_unsent(const Stream *self);
+
+/* Forget what is queued.  A request at libuv stays until its callback. */
+void write_drop(Stream *self);
+
+PyObject *write_py_write(PyObject *stream, PyObject *data);
+PyObject *write_py_writelines(PyObject *stream, PyObject *pieces);
+PyObject *write_py_write_eof(PyObject *stream, PyObject *unused);
+
+#endif
