@@ -47,6 +47,9 @@ resource_close(Resource *self)
         return;
     }
     self->state = RESOURCE_CLOSING;
+    if (self->before_close != NULL) {
+        self->before_close(self);
+    }
     if (self->uv->type == UV_POLL && self->loop->in_poll) {
         uv_poll_stop((uv_poll_t *)self->uv);
         list_remove(&self->node);
