@@ -57,7 +57,8 @@ static int
 loop_type_traverse(PyObject *self, visitproc visit, void *arg)
 {
     int rc = loop_traverse((Loop *)self, visit, arg);
-    return rc ? rc : poller_traverse((Loop *)self, visit, arg);
+    rc = rc ? rc : poller_traverse((Loop *)self, visit, arg);
+    return rc ? rc : resolver_traverse((Loop *)self, visit, arg);
 }
 
 /* Everything that belongs to the loop, in the order in which it must go. */
@@ -67,10 +68,10 @@ loop_type_close(Loop *self)
     if (self->phase != LOOP_IDLE) {
         return;
     }
-    signals_close(self);
     resolver_close(self);
     loop_close(self);
     poller_close(self);
+    signals_close(self);
 }
 
 static int

@@ -37,7 +37,8 @@
     X(set_exception) X(set_result) X(source_traceback) X(task) X(throw)     \
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
     X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept)         \
-    X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo)
+    X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
+    X(ident)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
@@ -65,6 +66,7 @@
     X(iscoroutinefunction, "inspect", "iscoroutinefunction")                \
     X(logger, "asyncio.log", "logger")                                      \
     X(set_wakeup_fd, "signal", "set_wakeup_fd")                             \
+    X(main_thread, "threading", "main_thread")                              \
     X(socket_type, "socket", "socket")                                      \
     X(gaierror, "socket", "gaierror")                                       \
     X(AddressFamily, "socket", "AddressFamily")                             \

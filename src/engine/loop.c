@@ -281,6 +281,7 @@ loop_init_fields(Loop *self, ModuleState *state)
     list_init(&self->dirty);
     list_init(&self->tasks);
     list_init(&self->node);
+    list_init(&self->lookups);
     FreeList *lists[] = {&self->free_handles, &self->free_timer_handles,
                          &self->free_futures, &self->free_future_iters,
                          &self->free_tasks};

@@ -47,6 +47,8 @@ typedef struct Resource {
     Loop *loop;          /* borrowed: the owner holds a reference to it */
     PyObject *owner;     /* owned while open or closing; NULL for the loop's own */
     uv_handle_t *uv;     /* borrowed: embedded beside us */
+    void (*before_close)(struct Resource *self);  /* NULL, or called once, just before
+                            uv_close, while the descriptor is still good */
     ResourceState state;
 } Resource;
 
@@ -149,6 +151,7 @@ struct Loop {
     FreeList free_tasks;
 
     /* io/: made on first use, owned by their rooms */
+    ListNode lookups;            /* resolver.c: what libuv's pool is asked for */
     struct Poller *poller;       /* poll.c: add_reader and the sock_* family */
     struct SignalWatch *signals; /* signals.c: the wake-up descriptor */
 };

@@ -34,7 +34,7 @@ enum {
     POLL_FIRST_ENTRIES = 64,
     POLL_FIRST_EVENTS = 64,
     POLL_MAX_EVENTS = 4096,      /* of one turn; the rest comes in the next */
-    POLL_FAIR_SHARE = 64,        /* operations that need not wait, per turn */
+    POLL_FAIR_SHARE = 64,        /* see poll_has_had_its_share() */
 };
 
 /* One side of a descriptor. */
@@ -65,8 +65,8 @@ typedef struct Poller {
     uint32_t generation;         /* the newest one */
     uint32_t batch;              /* the newest one when this batch of events came */
     bool stale;                  /* the kernel reports what we have long forgotten */
-    int immediate;               /* operations completed without waiting ... */
-    uint64_t turn;               /* ... in this turn of the loop */
+    int immediate;               /* operations that did not wait, one after another, */
+    uint64_t turn;               /* in this turn of the loop */
 } Poller;
 
 /* --------------------------------------------------------------- the tables */
@@ -219,6 +219,8 @@ poll_settle(Poller *self, int fd)
     entry->generation = ++self->generation;
 }
 
+static void poll_on_ready(uv_poll_t *uv, int status, int events);
+
 /* The kernel's set with a new descriptor of the same number, so that libuv's
  * handle need not change.  0 or errno. */
 static int
@@ -229,14 +231,13 @@ poll_renew(Poller *self)
     if (error != 0) {
         return error;
     }
-    uv_poll_cb callback = self->uv.poll_cb;
     uv_poll_stop(&self->uv);
     int rc = dup2(kernel, self->kernel);
     close(kernel);
     if (rc < 0 || fcntl(self->kernel, F_SETFD, FD_CLOEXEC) < 0) {
         return errno;
     }
-    uv_poll_start(&self->uv, UV_READABLE, callback);
+    uv_poll_start(&self->uv, UV_READABLE, poll_on_ready);
     for (int fd = 0; fd < self->count; fd++) {
         PollEntry *entry = &self->entries[fd];
         unsigned wanted = poll_wanted(entry);
@@ -494,17 +495,33 @@ poll_set_drained(Loop *loop, int fd)
 }
 
 bool
-poll_has_had_its_share(Loop *loop)
+poll_has_had_its_share(const Loop *loop)
+{
+    const Poller *self = loop->poller;
+    return self != NULL && self->immediate >= POLL_FAIR_SHARE
+           && self->turn == loop->turn;
+}
+
+void
+poll_count_share(Loop *loop)
 {
     Poller *self = loop->poller;
     if (self == NULL) {
-        return false;
+        return;
     }
     if (self->turn != loop->turn) {
         self->turn = loop->turn;
         self->immediate = 0;
     }
-    return ++self->immediate > POLL_FAIR_SHARE;
+    self->immediate++;
+}
+
+void
+poll_reset_share(Loop *loop)
+{
+    if (loop->poller != NULL) {
+        loop->poller->immediate = 0;
+    }
 }
 
 /* ------------------------------------------------------------------ owners */
@@ -560,7 +577,11 @@ poll_check_owner(Loop *loop, int fd, PyObject *file)
         closing = PyObject_IsTrue(answer);
         Py_DECREF(answer);
     }
-    if (closing == 0) {
+    if (closing == 0 && file == NULL) {
+        PyErr_Format(PyExc_RuntimeError, "File descriptor %d is used by transport %R",
+                     fd, owner);
+    }
+    else if (closing == 0) {
         PyErr_Format(PyExc_RuntimeError, "File descriptor %R is used by transport %R",
                      file, owner);
     }

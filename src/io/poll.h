@@ -29,7 +29,8 @@ void poll_release(Loop *loop, int fd, PyObject *transport);
 PyObject *poll_owner(Loop *loop, int fd);
 
 /* RuntimeError "File descriptor ... is used by transport ..." when a transport
- * that is not closing owns `fd`; `file` is what the message shows.  0 or -1. */
+ * that is not closing owns `fd`; the message shows `file`, or the number if that is
+ * NULL.  0 or -1. */
 int poll_check_owner(Loop *loop, int fd, PyObject *file);
 
 /* ----------------------------------------------- one-shot waits, for sock.c */
@@ -46,9 +47,11 @@ void poll_forget(Loop *loop, int fd, PollSide side, PyObject *future);
 bool poll_is_drained(const Loop *loop, int fd);
 void poll_set_drained(Loop *loop, int fd);
 
-/* Counts an operation that is about to be tried.  True: so many have gone without
- * waiting in this turn that others should have theirs first. */
-bool poll_has_had_its_share(Loop *loop);
+/* A task whose operations never have to wait would never give way.  True when so
+ * many went through, one after the other, that the next one should step back. */
+bool poll_has_had_its_share(const Loop *loop);
+void poll_count_share(Loop *loop);      /* one more that did not wait */
+void poll_reset_share(Loop *loop);      /* another task has its turn */
 
 /* ------------------------------------------------------- for engine and front */
 

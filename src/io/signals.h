@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * signals.h - signals that arrive while the main thread runs the loop.
+ */
+#ifndef HOTLOOP_SIGNALS_H
+#define HOTLOOP_SIGNALS_H
+
+#include "engine/loop.h"
+
+/* Around loop_run(): the interpreter's wake-up descriptor is ours meanwhile.  No-op
+ * outside the main thread of the main interpreter.  0 or -1.  signals_end() may be
+ * called with an exception set, which it keeps. */
+int signals_begin(Loop *loop);
+int signals_end(Loop *loop);
+
+/* Does a signal that arrives now come to this loop by itself? */
+bool signals_is_watching(const Loop *loop);
+
+/* After fork(), in the child, when libuv has its own epoll again: stop sharing the
+ * descriptor with the parent.  0 or -1 (OSError). */
+int signals_after_fork(Loop *loop);
+
+/* After resource_close_all(). */
+void signals_close(Loop *loop);
+
+#endif

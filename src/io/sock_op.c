@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * sock_op.c - SockOp: what the sock_* methods return, a coroutine written in C.
+ *
+ *   NEW --> [STEPPED_BACK] --> attempt --> FINISHED
+ *       --> [RESOLVING] -------^     | would block
+ *                              '-- WAITING
+ *
+ * The system call is tried first; only when it would block is the descriptor
+ * registered, for one event, and a Future yielded.  The bytes are read when the
+ * task runs again, never before, so that a cancelled task loses none.
+ */
+#include "io/sock_op.h"
+
+#include "awaitable/future.h"
+#include "base/call.h"
+#include "base/errors.h"
+#include "base/pycompat.h"
+
+#include <limits.h>
+
+enum { SOCK_OP_NO_FD = -2 };     /* an exception is set; -1 is a closed socket's */
+
+PyObject *
+sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument,
+            Py_ssize_t count)
+{
+    PyTypeObject *type = loop->state->sock_op_type;
+    SockOp *self = (SockOp *)type->tp_alloc(type, 0);
+    if (self == NULL) {
+        return NULL;
+    }
+    self->kind = kind;
+    self->loop = (Loop *)Py_NewRef(loop);
+    self->sock = Py_NewRef(sock);
+    self->argument = Py_XNewRef(argument);
+    self->count = count;
+    self->state = SOCK_OP_NEW;
+    return (PyObject *)self;
+}
+
+/* Let go of everything but the loop.  Safe to repeat. */
+static void
+sock_op_finish(SockOp *self)
+{
+    self->state = SOCK_OP_FINISHED;
+    PyObject *future = self->future;
+    if (future != NULL) {
+        self->future = NULL;
+        poll_forget(self->loop, self->fd, self->kind->side, future);
+        Py_DECREF(future);
+    }
+    if (self->view.obj != NULL) {
+        PyBuffer_Release(&self->view);
+    }
+    Py_CLEAR(self->resolver);
+    Py_CLEAR(self->argument);
+    Py_CLEAR(self->sock);
+}
+
+/* ------------------------------------------------------------------ checks */
+
+static int
+sock_op_check_ssl(PyObject *sock)
+{
+    PyObject *name = PyUnicode_FromString("ssl");
+    PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
+    Py_XDECREF(name);
+    if (module == NULL) {                /* nobody has imported it: no SSLSocket */
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    int is_ssl = -1;
+    PyObject *type = PyObject_GetAttrString(module, "SSLSocket");
+    Py_DECREF(module);
+    if (type != NULL) {
+        is_ssl = PyObject_IsInstance(sock, type);
+        Py_DECREF(type);
+    }
+    if (is_ssl == 1) {
+        PyErr_SetString(PyExc_TypeError, "Socket cannot be of type SSLSocket");
+    }
+    return is_ssl == 0 ? 0 : -1;
+}
+
+/* Debug mode: sock.gettimeout() must be 0. */
+static int
+sock_op_check_blocking(SockOp *self)
+{
+    PyObject *name = self->loop->state->str_gettimeout;
+    PyObject *timeout = call_method(self->sock, name, NULL, NULL);
+    if (timeout == NULL) {
+        return -1;
+    }
+    bool is_zero = PyFloat_Check(timeout) && PyFloat_AS_DOUBLE(timeout) == 0.0;
+    if (!is_zero && PyLong_Check(timeout)) {
+        is_zero = PyObject_Not(timeout) == 1;
+    }
+    Py_DECREF(timeout);
+    if (!is_zero) {
+        PyErr_SetString(PyExc_ValueError, "the socket must be non-blocking");
+        return -1;
+    }
+    return 0;
+}
+
+/* sock.family.  Families whose addresses we do not know are left to the socket's
+ * own methods. */
+static int
+sock_op_find_family(SockOp *self)
+{
+    PyObject *family = PyObject_GetAttr(self->sock, self->loop->state->str_family);
+    long value = family == NULL ? -1 : PyLong_AsLong(family);
+    Py_XDECREF(family);
+    if (value == -1 && PyErr_Occurred()) {
+        if (self->plain) {
+            return -1;
+        }
+        PyErr_Clear();                   /* the stand-in of a test */
+    }
+    self->family = (int)value;
+    bool known = value == AF_INET || value == AF_INET6 || value == AF_UNIX;
+    self->plain = self->plain && known;
+    return 0;
+}
+
+static int
+sock_op_check(SockOp *self)
+{
+    self->plain = Py_IS_TYPE(self->sock, (PyTypeObject *)self->loop->state->socket_type);
+    if (!self->plain && sock_op_check_ssl(self->sock) < 0) {
+        return -1;
+    }
+    if (UNLIKELY(self->loop->debug) && sock_op_check_blocking(self) < 0) {
+        return -1;
+    }
+    if (self->kind->needs_family && sock_op_find_family(self) < 0) {
+        return -1;
+    }
+    return self->kind->begin == NULL ? 0 : self->kind->begin(self);
+}
+
+/* ---------------------------------------------------------------- attempts */
+
+int
+sock_op_failed(void)
+{
+    if (errno == EAGAIN || errno == EWOULDBLOCK) {
+        return SOCK_OP_MUST_WAIT;
+    }
+    errors_from_errno(errno);
+    return -1;
+}
+
+int
+sock_op_ask(SockOp *self, PyObject *name, PyObject *argument, PyObject **result)
+{
+    *result = call_method(self->sock, name, argument, NULL);
+    if (*result != NULL) {
+        return SOCK_OP_DONE;
+    }
+    if (PyErr_ExceptionMatches(PyExc_BlockingIOError)
+        || PyErr_ExceptionMatches(PyExc_InterruptedError)) {
+        PyErr_Clear();
+        return SOCK_OP_MUST_WAIT;
+    }
+    return -1;
+}
+
+/* The number is asked for each time: while we waited the socket may have been
+ * closed and its number given to another one. */
+static int
+sock_op_fileno(SockOp *self)
+{
+    PyObject *name = self->loop->state->str_fileno;
+    PyObject *number = call_method(self->sock, name, NULL, NULL);
+    if (number == NULL) {
+        return SOCK_OP_NO_FD;
+    }
+    long fd = PyLong_AsLong(number);
+    Py_DECREF(number);
+    if (fd == -1 && PyErr_Occurred()) {
+        return SOCK_OP_NO_FD;
+    }
+    return fd < 0 || fd > INT_MAX ? -1 : (int)fd;
+}
+
+/* Yield a Future that is resolved when the descriptor is ready. */
+static PySendResult
+sock_op_wait(SockOp *self, int fd, PyObject **result)
+{
+    if (poll_check_owner(self->loop, fd, NULL) < 0) {
+        return PYGEN_ERROR;
+    }
+    PyObject *future = future_new(self->loop);
+    if (future == NULL) {
+        return PYGEN_ERROR;
+    }
+    if (poll_wait(self->loop, fd, self->kind->side, future) < 0) {
+        Py_DECREF(future);
+        return PYGEN_ERROR;
+    }
+    future_data(future)->blocking = true;
+    self->future = future;
+    self->fd = fd;
+    self->state = SOCK_OP_WAITING;
+    *result = Py_NewRef(future);
+    return PYGEN_NEXT;
+}
+
+/* `hopeless`: the last read took all there was, so do not even try. */
+static PySendResult
+sock_op_attempt(SockOp *self, int fd, bool hopeless, PyObject **result)
+{
+    int rc = SOCK_OP_MUST_WAIT;
+    if (!hopeless) {
+        rc = self->plain ? self->kind->attempt(self, fd, result)
+                         : self->kind->ask(self, result);
+    }
+    if (rc == SOCK_OP_MUST_WAIT) {
+        return sock_op_wait(self, fd, result);
+    }
+    return rc == SOCK_OP_DONE ? PYGEN_RETURN : PYGEN_ERROR;
+}
+
+static PySendResult
+sock_op_first_attempt(SockOp *self, PyObject **result)
+{
+    int fd = sock_op_fileno(self);
+    if (fd == SOCK_OP_NO_FD) {
+        return PYGEN_ERROR;
+    }
+    bool hopeless = self->kind->side == POLL_READ && poll_is_drained(self->loop, fd);
+    PySendResult sent = sock_op_attempt(self, fd, hopeless, result);
+    if (sent == PYGEN_RETURN) {
+        poll_count_share(self->loop);
+    }
+    return sent;
+}
+
+static PySendResult
+sock_op_next_attempt(SockOp *self, PyObject **result)
+{
+    poll_reset_share(self->loop);
+    int fd = sock_op_fileno(self);
+    if (fd == SOCK_OP_NO_FD) {
+        return PYGEN_ERROR;
+    }
+    return sock_op_attempt(self, fd, false, result);
+}
+
+/* --------------------------------------------------------------- resolving */
+
+/* The resolver has yielded, returned or raised; what it said is `value` (stolen). */
+static PySendResult
+sock_op_resolved(SockOp *self, PySendResult sent, PyObject *value, PyObject **result)
+{
+    if (sent == PYGEN_NEXT) {
+        self->state = SOCK_OP_RESOLVING;
+        *result = value;
+        return PYGEN_NEXT;
+    }
+    Py_CLEAR(self->resolver);
+    if (sent == PYGEN_ERROR) {
+        return PYGEN_ERROR;
+    }
+    int rc = self->kind->resolved(self, value);
+    Py_DECREF(value);
+    return rc < 0 ? PYGEN_ERROR : sock_op_first_attempt(self, result);
+}
+
+static PySendResult
+sock_op_resolve(SockOp *self, PyObject *arg, PyObject **result)
+{
+    PyObject *value = NULL;
+    PySendResult sent = PyIter_Send(self->resolver, arg, &value);
+    return sock_op_resolved(self, sent, value, result);
+}
+
+/* The value in the raised StopIteration.  PYGEN_RETURN, or PYGEN_ERROR with
+ * whatever else is raised. */
+static PySendResult
+sock_op_take_stop(PyObject **value)
+{
+    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
+        return PYGEN_ERROR;
+    }
+    PyObject *stop = PyErr_GetRaisedException();
+    *value = PyObject_GetAttrString(stop, "value");
+    Py_DECREF(stop);
+    return *value == NULL ? PYGEN_ERROR : PYGEN_RETURN;
+}
+
+/* -------------------------------------------------------- the coroutine face */
+
+static PySendResult
+sock_op_start(SockOp *self, PyObject **result)
+{
+    if (sock_op_check(self) < 0) {
+        return PYGEN_ERROR;
+    }
+    if (self->resolver != NULL) {
+        return sock_op_resolve(self, Py_None, result);
+    }
+    if (poll_has_had_its_share(self->loop)) {
+        poll_reset_share(self->loop);
+        self->state = SOCK_OP_STEPPED_BACK;
+        *result = Py_NewRef(Py_None);
+        return PYGEN_NEXT;
+    }
+    return sock_op_first_attempt(self, result);
+}
+
+/* May it be driven now?  0, or -1 with a coroutine's words. */
+static int
+sock_op_check_drivable(const SockOp *self)
+{
+    if (UNLIKELY(self->state == SOCK_OP_ACTIVE)) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return -1;
+    }
+    if (UNLIKELY(self->state == SOCK_OP_FINISHED)) {
+        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
+        return -1;
+    }
+    return 0;
+}
+
+/* am_send: everything that drives us comes through here or through throw(). */
+static PySendResult
+sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
+{
+    SockOp *self = (SockOp *)op;
+    *result = NULL;
+    if (sock_op_check_drivable(self) < 0) {
+        return PYGEN_ERROR;
+    }
+    SockOpState state = self->state;
+    if (state == SOCK_OP_NEW && arg != Py_None) {
+        PyErr_SetString(PyExc_TypeError,
+                        "can't send non-None value to a just-started coroutine");
+        return PYGEN_ERROR;
+    }
+    PySendResult sent;
+    self->state = SOCK_OP_ACTIVE;
+    if (state == SOCK_OP_WAITING) {
+        PyObject *future = self->future;
+        self->future = NULL;
+        poll_forget(self->loop, self->fd, self->kind->side, future);
+        Py_DECREF(future);
+        sent = sock_op_next_attempt(self, result);
+    }
+    else if (state == SOCK_OP_NEW) {
+        sent = sock_op_start(self, result);
+    }
+    else if (state == SOCK_OP_RESOLVING) {
+        sent = sock_op_resolve(self, arg, result);
+    }
+    else {
+        sent = sock_op_first_attempt(self, result);
+    }
+    if (sent != PYGEN_NEXT) {
+        sock_op_finish(self);
+    }
+    return sent;
+}
+
+/* From a send result to what tp_iternext and methods return: a result leaves in
+ * StopIteration.  An iterator may end with NULL and no exception for None. */
+static PyObject *
+sock_op_leave(PySendResult sent, PyObject *result, bool iterating)
+{
+    if (sent != PYGEN_RETURN) {
+        return result;
+    }
+    if (!iterating || result != Py_None) {
+        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, result);
+        if (stop != NULL) {
+            PyErr_SetObject(PyExc_StopIteration, stop);
+            Py_DECREF(stop);
+        }
+    }
+    Py_DECREF(result);
+    return NULL;
+}
+
+static PyObject *
+sock_op_iternext(PyObject *op)
+{
+    PyObject *result;
+    PySendResult sent = sock_op_send(op, Py_None, &result);
+    return sock_op_leave(sent, result, true);
+}
+
+static PyObject *
+sock_op_py_send(PyObject *op, PyObject *arg)
+{
+    PyObject *result;
+    PySendResult sent = sock_op_send(op, arg, &result);
+    return sock_op_leave(sent, result, false);
+}
+
+/* Raise what throw(type[, value[, traceback]]) or throw(exception) asks for. */
+static void
+sock_op_raise(PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *what = args[0];
+    PyObject *value = nargs > 1 && args[1] != Py_None ? args[1] : NULL;
+    if (PyExceptionInstance_Check(what)) {
+        if (value != NULL) {
+            PyErr_SetString(PyExc_TypeError,
+                            "instance exception may not have a separate value");
+            return;
+        }
+        PyErr_SetObject((PyObject *)Py_TYPE(what), what);
+        return;
+    }
+    if (!PyExceptionClass_Check(what)) {
+        PyErr_Format(PyExc_TypeError,
+                     "exceptions must be classes or instances deriving from "
+                     "BaseException, not %s",
+                     Py_TYPE(what)->tp_name);
+        return;
+    }
+    PyErr_SetObject(what, value);
+}
+
+/* Throw into the resolver. */
+static PySendResult
+sock_op_throw_inside(SockOp *self, PyObject *const *args, Py_ssize_t nargs,
+                     PyObject **result)
+{
+    PyObject *throw = PyObject_GetAttr(self->resolver, self->loop->state->str_throw);
+    if (throw == NULL) {
+        return PYGEN_ERROR;
+    }
+    PyObject *value = PyObject_Vectorcall(throw, args, (size_t)nargs, NULL);
+    Py_DECREF(throw);
+    PySendResult sent = value != NULL ? PYGEN_NEXT : sock_op_take_stop(&value);
+    return sock_op_resolved(self, sent, value, result);
+}
+
+static PyObject *
+sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
+{
+    SockOp *self = (SockOp *)op;
+    PyObject *result = NULL;
+    if (nargs < 1 || nargs > 3) {
+        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd", nargs);
+        return NULL;
+    }
+    if (sock_op_check_drivable(self) < 0) {
+        return NULL;
+    }
+    PySendResult sent = PYGEN_ERROR;
+    bool inside = self->state == SOCK_OP_RESOLVING;
+    self->state = SOCK_OP_ACTIVE;
+    if (inside) {
+        sent = sock_op_throw_inside(self, args, nargs, &result);
+    }
+    else {
+        sock_op_raise(args, nargs);
+    }
+    if (sent != PYGEN_NEXT) {
+        sock_op_finish(self);
+    }
+    return sock_op_leave(sent, result, false);
+}
+
+static PyObject *
+sock_op_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    SockOp *self = (SockOp *)op;
+    if (self->state == SOCK_OP_FINISHED) {
+        Py_RETURN_NONE;
+    }
+    if (sock_op_check_drivable(self) < 0) {
+        return NULL;
+    }
+    PyObject *resolver = self->resolver;
+    self->resolver = NULL;
+    sock_op_finish(self);
+    if (resolver == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *name = self->loop->state->str_close;
+    PyObject *result = call_method(resolver, name, NULL, NULL);
+    Py_DECREF(resolver);
+    return result;
+}
+
+static PyObject *
+sock_op_get_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(((SockOp *)op)->kind->name);
+}
+
+static PyObject *
+sock_op_get_qualname(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromFormat("Loop.%s", ((SockOp *)op)->kind->name);
+}
+
+static PyObject *
+sock_op_get_running(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((SockOp *)op)->state == SOCK_OP_ACTIVE);
+}
+
+static PyObject *
+sock_op_repr(PyObject *op)
+{
+    return PyUnicode_FromFormat("<coroutine object Loop.%s at %p>",
+                                ((SockOp *)op)->kind->name, op);
+}
+
+/* --------------------------------------------------------------- the object */
+
+static int
+sock_op_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    SockOp *self = (SockOp *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->loop);
+    Py_VISIT(self->sock);
+    Py_VISIT(self->argument);
+    Py_VISIT(self->future);
+    Py_VISIT(self->resolver);
+    Py_VISIT(self->view.obj);
+    return 0;
+}
+
+static int
+sock_op_clear(PyObject *op)
+{
+    SockOp *self = (SockOp *)op;
+    if (self->loop != NULL) {
+        sock_op_finish(self);
+        Py_CLEAR(self->loop);
+    }
+    return 0;
+}
+
+/* As for a coroutine that nobody has awaited. */
+static void
+sock_op_warn_unused(SockOp *self)
+{
+    PyObject *exc = PyErr_GetRaisedException();
+    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
+                         "coroutine 'Loop.%s' was never awaited",
+                         self->kind->name) < 0) {
+        PyErr_WriteUnraisable(NULL);
+    }
+    if (exc != NULL) {
+        PyErr_SetRaisedException(exc);
+    }
+}
+
+static void
+sock_op_dealloc(PyObject *op)
+{
+    SockOp *self = (SockOp *)op;
+    if (self->state == SOCK_OP_NEW && self->loop != NULL) {
+        PyObject_GC_UnTrack(op);
+        sock_op_warn_unused(self);
+    }
+    object_dealloc(op);
+}
+
+static PyMethodDef sock_op_methods[] = {
+    {"send", sock_op_py_send, METH_O, PyDoc_STR("Resume with a value.")},
+    {"throw", (PyCFunction)(void (*)(void))sock_op_py_throw, METH_FASTCALL,
+     PyDoc_STR("Raise an exception where the operation waits.")},
+    {"close", sock_op_py_close, METH_NOARGS,
+     PyDoc_STR("Give up: stop waiting, let go of the socket.")},
+    {0},
+};
+
+static PyGetSetDef sock_op_getset[] = {
+    {"__name__", sock_op_get_name, NULL, NULL, NULL},
+    {"__qualname__", sock_op_get_qualname, NULL, NULL, NULL},
+    {"cr_running", sock_op_get_running, NULL, NULL, NULL},
+    {0},
+};
+
+static PyType_Slot sock_op_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("A sock_* operation of a loop, to be awaited.")},
+    {Py_tp_new, object_not_instantiable},
+    {Py_tp_dealloc, sock_op_dealloc},
+    {Py_tp_traverse, sock_op_traverse},
+    {Py_tp_clear, sock_op_clear},
+    {Py_tp_repr, sock_op_repr},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, sock_op_iternext},
+    {Py_am_await, PyObject_SelfIter},
+    {Py_am_send, sock_op_send},
+    {Py_tp_methods, sock_op_methods},
+    {Py_tp_getset, sock_op_getset},
+    {0},
+};
+
+PyType_Spec sock_op_spec = {
+    .name = "hotloop._core.SockOp",
+    .basicsize = sizeof(SockOp),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = sock_op_slots,
+};
