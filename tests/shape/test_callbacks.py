@@ -31,8 +31,12 @@ def statements(function: Function) -> list[str]:
     return found
 
 
+def is_callback(name: str, stem: str) -> bool:
+    return name.startswith(f"{stem}_on_")
+
+
 def callbacks() -> list[Function]:
-    return [f for f in all_functions() if "_on_" in f.name]
+    return [f for f in all_functions() if is_callback(f.name, f.file.stem)]
 
 
 def test_there_are_callbacks():
@@ -45,8 +49,10 @@ def test_each_callback_goes_through_the_gate():
         if function.name in WITHOUT_GATE:
             continue
         body = statements(function)
-        if not body or "gate_enter" not in body[0]:
-            wrong.append(f"{function.where}: its first statement is not gate_enter()")
+        # A request is no handle: where its loop is may be said first, without calling anything.
+        entered = body[1:] if body and not re.search(r"\w\(", body[0]) else body
+        if not entered or "gate_enter" not in entered[0]:
+            wrong.append(f"{function.where}: it does not begin with gate_enter()")
         elif "gate_leave(" not in body[-1]:
             wrong.append(f"{function.where}: its last statement is not gate_leave()")
         elif len(body) > 3:
@@ -63,7 +69,7 @@ def test_only_callbacks_are_given_to_libuv():
             wrong += [
                 f"{file.name}: {word} in {match[0][:60]!r}"
                 for word in words
-                if word in names and "_on_" not in word
+                if word in names and not is_callback(word, file.stem)
             ]
     assert not wrong, f"a callback given to libuv is named <file>_on_<event>:\n{wrong}"
 
