@@ -186,6 +186,8 @@ registry_restore(PyObject *earlier, int rc)
 int
 registry_withdraw(Loop *native)
 {
+    /* Deleting hashes the loop, too, and must not publish anew. */
+    assert(native->current_task == NULL);
     PyObject *earlier = PyErr_GetRaisedException();
     native->current_published = false;
     int rc = PyDict_DelItem(native->state->current_tasks, (PyObject *)native);
@@ -231,7 +233,9 @@ registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous)
         return previous->task == NULL ? -1 : 0;
     }
     previous->task = native->current_task;
+    native->current_task = NULL;
     if (native->current_published && registry_withdraw(native) < 0) {
+        native->current_task = previous->task;
         return -1;
     }
     native->current_task = task;

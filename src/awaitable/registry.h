@@ -32,7 +32,8 @@ registry_is_lazy(const Loop *native)
 int registry_enter_slow(FutureData *f, PyObject *task);
 int registry_leave_slow(FutureData *f, PyObject *task);
 
-/* Remove what was published.  0 or -1; a raised exception is kept. */
+/* Remove what was published, after current_task became NULL.  0 or -1; a raised
+ * exception is kept. */
 int registry_withdraw(Loop *native);
 
 /* `task` runs a step from now on.  0 or -1. */
