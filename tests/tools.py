@@ -130,7 +130,7 @@ def connected(loop, kind: str, protocol=None):
         far.close()
         if transport is None:
             near.close()
-        elif not loop.is_closed():
+        elif not loop.is_closed() and not getattr(protocol, "lost", False):
             transport.abort()
             settle(loop)
 
@@ -191,10 +191,14 @@ def receive_exactly(sock: socket.socket, size: int) -> bytes:
 
 
 def shrink_buffers(*socks: socket.socket):
-    """Small kernel buffers, so that a write soon has to wait."""
+    """Small kernel buffers, so that a write soon has to wait.
+
+    Not tiny ones for TCP, whose window then opens by timers only.
+    """
     for sock in socks:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        size = 8192 if sock.family == socket.AF_UNIX else 131_072
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
 
 
 def reset(sock: socket.socket):
