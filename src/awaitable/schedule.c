@@ -66,6 +66,17 @@ schedule_check(Loop *loop, PyObject *callback, const char *method, bool any_thre
     return handle_check_callback(loop, callback, method);
 }
 
+/* Queue a handle at home.  What other threads posted before goes first: whoever saw
+ * the post happen may count on the order.  0 or -1. */
+static int
+schedule_handle(Loop *loop, PyObject *handle)
+{
+    if (UNLIKELY(inbox_has_posts(loop)) && inbox_drain(loop) < 0) {
+        return -1;
+    }
+    return handle_schedule(loop, handle);
+}
+
 PyObject *
 schedule_py_call_soon(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                       PyObject *kwnames)
@@ -82,7 +93,7 @@ schedule_py_call_soon(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
     if (UNLIKELY(handle == NULL)) {
         return NULL;
     }
-    if (UNLIKELY(handle_schedule(loop, handle) < 0)) {
+    if (UNLIKELY(schedule_handle(loop, handle) < 0)) {
         Py_CLEAR(handle);
     }
     return handle;
@@ -105,7 +116,7 @@ schedule_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
         return NULL;
     }
     bool at_home = loop->thread_id == PyThread_get_thread_ident();
-    int rc = at_home ? handle_schedule(loop, handle)
+    int rc = at_home ? schedule_handle(loop, handle)
                      : inbox_post(loop, handle_job, Py_NewRef(handle), NULL);
     if (UNLIKELY(rc < 0)) {
         Py_CLEAR(handle);
@@ -167,7 +178,8 @@ schedule_py_call_later(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
     }
     loop->now = clock_now();
     double when = (double)loop->now / 1e9 + delay;
-    int64_t deadline = delay <= 0 ? loop->now : timers_deadline(when);
+    /* No rounding for "now"; before it, the order is that of the deadlines. */
+    int64_t deadline = delay == 0 ? loop->now : timers_deadline(when);
     return schedule_timer(loop, when, deadline, args + 1, nargs - 1, context);
 }
 

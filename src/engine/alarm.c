@@ -140,7 +140,7 @@ alarm_set(Loop *loop)
         return;
     }
     int64_t deadline = loop->timers.entries[0].key;
-    if (loop->armed_at != 0 && loop->armed_at <= deadline + ALARM_GRAIN) {
+    if (loop->armed_at != 0 && loop->armed_at - ALARM_GRAIN <= deadline) {
         return;
     }
     loop->armed_at = alarm_round_up(deadline < 1 ? 1 : deadline);

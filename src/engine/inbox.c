@@ -75,7 +75,7 @@ inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context)
 int
 inbox_drain(Loop *loop)
 {
-    if (__atomic_load_n(&loop->inbox_waiting, __ATOMIC_RELAXED) == 0) {
+    if (!inbox_has_posts(loop)) {
         return 0;
     }
     uv_mutex_lock(&loop->inbox_mutex);

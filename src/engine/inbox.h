@@ -14,8 +14,22 @@ int inbox_open(Loop *loop);                    /* 0, or -1 with OSError */
  * closed" or MemoryError. */
 int inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context);
 
+/* Nothing has come in, as far as this thread can know. */
+static inline bool
+inbox_is_empty(Loop *loop)
+{
+    return __atomic_load_n(&loop->inbox_waiting, __ATOMIC_RELAXED) == 0;
+}
+
 /* Move what came in to the ready queue.  0 or -1. */
 int inbox_drain(Loop *loop);
+
+/* Has anything come in?  May lag behind a post that is being made. */
+static inline bool
+inbox_has_posts(Loop *loop)
+{
+    return __atomic_load_n(&loop->inbox_waiting, __ATOMIC_RELAXED) != 0;
+}
 
 /* The loop wants to block: false when something has come in meanwhile. */
 bool inbox_fall_asleep(Loop *loop);
