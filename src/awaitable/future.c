@@ -253,6 +253,7 @@ future_dealloc(PyObject *self)
         return;
     }
     PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, future_dealloc)
     future_clear_weakrefs(self);
     Loop *native = f->native;
     PyObject *loop;
@@ -265,6 +266,7 @@ future_dealloc(PyObject *self)
         Py_DECREF(type);
     }
     Py_XDECREF(loop);
+    Py_TRASHCAN_END
 }
 
 /* -------------------------------------------------- callbacks become jobs */

@@ -235,22 +235,25 @@ task_dealloc(PyObject *self)
         return;
     }
     PyObject_GC_UnTrack(self);
+    Py_TRASHCAN_BEGIN(self, task_dealloc)
     future_clear_weakrefs(self);
     Loop *native = f->native;
+    bool registered = t->registered;
     PyObject *loop;
     task_clear_data(self, &loop);
-    if (UNLIKELY(t->registered)) {
+    if (UNLIKELY(registered)) {
         /* Only the base knows how to leave asyncio's list; it frees us too. */
         task_base_dealloc(self);
-        Py_XDECREF(loop);
-        return;
     }
-    task_base_clear(self);
-    /* The loop is alive until the last line, and with it its free list. */
-    if (type->tp_dealloc != task_dealloc || native == NULL
-        || !freelist_give(&native->free_tasks, self)) {
-        type->tp_free(self);
-        Py_DECREF(type);
+    else {
+        task_base_clear(self);
+        /* The loop is alive until the last line, and with it its free list. */
+        if (type->tp_dealloc != task_dealloc || native == NULL
+            || !freelist_give(&native->free_tasks, self)) {
+            type->tp_free(self);
+            Py_DECREF(type);
+        }
     }
     Py_XDECREF(loop);
+    Py_TRASHCAN_END
 }
