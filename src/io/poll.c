@@ -642,8 +642,12 @@ poll_parse_file(Loop *loop, PyObject *file, bool checked, int *fd)
 static int
 poll_check_number(PyObject *file, int fd)
 {
-    if (fd < 0) {
+    if (fd < 0 && PyLong_Check(file)) {
         PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %S", file);
+        return -1;
+    }
+    if (fd < 0) {
+        PyErr_SetString(PyExc_ValueError, "Invalid file descriptor: -1");
         return -1;
     }
     if (fd == INT_MAX) {
