@@ -18,6 +18,8 @@
 #include "engine/ready.h"
 #include "engine/resource.h"
 
+#include <sys/socket.h>
+
 enum {
     /* Bytes from one connection before the others get their turn. */
     READ_BURST_LIMIT = 4 * LOOP_SLAB_SIZE,
@@ -397,12 +399,25 @@ read_count_burst(Stream *self, ssize_t nread, size_t room)
     return read_sync(self);
 }
 
+/* On a hang-up after a short read libuv says "end" without asking the kernel, which
+ * may know better: a reset.  -> UV_EOF or the error */
+static ssize_t
+read_reason_of_end(Stream *self)
+{
+    char byte;
+    ssize_t n = recv(self->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && errno != EAGAIN ? -errno : UV_EOF;
+}
+
 /* The end of the stream, or an error. */
 static int
-read_end(Stream *self, ssize_t nread)
+read_end(Stream *self, ssize_t nread, const uv_buf_t *buf)
 {
     if (self->transport.closing) {
         return 0;
+    }
+    if (nread == UV_EOF && buf->base == NULL) {
+        nread = read_reason_of_end(self);
     }
     if (nread == UV_EOF) {
         self->eof_seen = true;
@@ -428,7 +443,7 @@ read_take(Stream *self, ssize_t nread, const uv_buf_t *buf)
         rc = read_deliver(self, buf->base, nread);
     }
     if (rc == 0 && UNLIKELY(nread < 0) && !self->reading) {
-        rc = read_end(self, nread);
+        rc = read_end(self, nread, buf);
     }
     if (rc == 0 && nread >= 0) {
         rc = read_count_burst(self, nread, buf->len);
