@@ -323,6 +323,12 @@ async def connect_accepted_socket(
     return transport, protocol
 
 
+def stop_serving(self: Loop, sock: socket.socket) -> None:
+    """Stop watching a socket and close it. asyncio's name; CPython's own tests use it."""
+    self.remove_reader(sock)
+    sock.close()
+
+
 async def _make_server(
     loop: Loop,
     sockets: list[socket.socket],

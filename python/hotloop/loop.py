@@ -119,6 +119,7 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):  # type: ignore[misc]
     create_server = _serve.create_server  # type: ignore[assignment]
     create_unix_server = _serve.create_unix_server  # type: ignore[assignment]
     connect_accepted_socket = _serve.connect_accepted_socket
+    _stop_serving = _serve.stop_serving
 
     # Signals
     add_signal_handler = _signals.add_signal_handler

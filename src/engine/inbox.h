@@ -14,13 +14,6 @@ int inbox_open(Loop *loop);                    /* 0, or -1 with OSError */
  * closed" or MemoryError. */
 int inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context);
 
-/* Nothing has come in, as far as this thread can know. */
-static inline bool
-inbox_is_empty(Loop *loop)
-{
-    return __atomic_load_n(&loop->inbox_waiting, __ATOMIC_RELAXED) == 0;
-}
-
 /* Move what came in to the ready queue.  0 or -1. */
 int inbox_drain(Loop *loop);
 
