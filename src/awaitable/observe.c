@@ -97,7 +97,13 @@ observe_wrap(Loop *loop, Job *job)
     call->loop = (Loop *)Py_NewRef((PyObject *)loop);
     call->job = *job;
     call->subject = Py_NewRef(job->self);
-    PyObject *handle = handle_new(loop, (PyObject *)call, NULL, 0, job->context);
+    /* A copy: the job enters its context itself, and a context is entered once. */
+    PyObject *context = job->context == NULL ? NULL : PyContext_Copy(job->context);
+    PyObject *handle = NULL;
+    if (context != NULL || job->context == NULL) {
+        handle = handle_new(loop, (PyObject *)call, NULL, 0, context);
+    }
+    Py_XDECREF(context);
     Py_DECREF(call);
     return handle;
 }

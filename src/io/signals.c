@@ -99,7 +99,10 @@ signals_take(Loop *loop)
             return -1;
         }
     }
-    return PyErr_CheckSignals();
+    if (PyErr_CheckSignals() < 0) {
+        gate_keep_exception(loop);       /* leaves run_forever, whatever it is */
+    }
+    return 0;
 }
 
 static void
