@@ -394,24 +394,27 @@ task_step_run(PyObject *self, PyObject *exc)
 /* -------------------------------------------- as a job of a native loop */
 
 /* The context of the task is in use elsewhere (a run nested in it): the step
- * cannot run, now or later.  asyncio reports and leaves the task pending for
- * ever; here who awaits it gets the error as well.  Steals exc. */
+ * cannot run, now or later.  asyncio reports that and leaves the task pending for
+ * ever; here it also ends, so that who awaits it gets the error.  Steals exc. */
 static int
 task_step_no_context(PyObject *self, PyObject *exc)
 {
+    Loop *loop = future_data(self)->native;
     PyObject *error = PyErr_GetRaisedException();
     Py_XDECREF(exc);
     if (future_data(self)->status == FUTURE_PENDING) {
-        PyErr_SetRaisedException(Py_NewRef(error));
-        task_data(self)->must_cancel = false;
-        if (task_step_raised(self) < 0) {
+        if (registry_remove(self) < 0 || future_fail(self, error) < 0) {
             Py_DECREF(error);
             return -1;
         }
-        future_data(self)->log_traceback = false;     /* reported by our caller */
+        future_data(self)->log_traceback = false;     /* it is reported here */
     }
+    /* No "task" entry: the handler would be run in that very context. */
+    PyObject *message = PyUnicode_FromFormat("Exception in callback %R", self);
     PyErr_SetRaisedException(error);
-    return -1;
+    int rc = message == NULL ? -1 : loop_report_object(loop, message, NULL);
+    Py_XDECREF(message);
+    return rc;
 }
 
 /* Enter, step, leave.  Steals exc. */
