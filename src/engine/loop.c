@@ -284,7 +284,7 @@ loop_init_fields(Loop *self, ModuleState *state)
     list_init(&self->lookups);
     FreeList *lists[] = {&self->free_handles, &self->free_timer_handles,
                          &self->free_futures, &self->free_future_iters,
-                         &self->free_tasks};
+                         &self->free_tasks, &self->free_sock_ops};
     for (size_t i = 0; i < Py_ARRAY_LENGTH(lists); i++) {
         lists[i]->limit = LOOP_FREELIST_LIMIT;
     }
@@ -437,6 +437,7 @@ loop_dealloc(PyObject *op)
     freelist_free(&self->free_futures);
     freelist_free(&self->free_future_iters);
     freelist_free(&self->free_tasks);
+    freelist_free(&self->free_sock_ops);
     uv_mutex_destroy(&self->inbox_mutex);
     free(self->slab);
     type->tp_free(op);

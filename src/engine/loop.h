@@ -149,6 +149,7 @@ struct Loop {
     FreeList free_futures;
     FreeList free_future_iters;
     FreeList free_tasks;
+    FreeList free_sock_ops;
 
     /* io/: made on first use, owned by their rooms */
     ListNode lookups;            /* resolver.c: what libuv's pool is asked for */

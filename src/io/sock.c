@@ -17,6 +17,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* args_parse() for two required names, without its loops in the usual case. */
+static inline int
+sock_parse_two(const ArgSpec *spec, PyObject *const *args, Py_ssize_t nargs,
+               PyObject *kwnames, PyObject **in)
+{
+    if (UNLIKELY(nargs != 2 || kwnames != NULL)) {
+        return args_parse(spec, args, nargs, kwnames, in);
+    }
+    in[0] = args[0];
+    in[1] = args[1];
+    return 0;
+}
+
 /* ------------------------------------------------------------------- recv */
 
 /* Into the loop's slab first: what is asked for is usually far more than what is
@@ -68,7 +81,7 @@ sock_py_recv(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
 {
     static const ArgSpec spec = {"sock_recv", 2, 2, {"sock", "n", NULL}};
     PyObject *in[2];
-    if (args_parse(&spec, args, nargs, kwnames, in) < 0) {
+    if (sock_parse_two(&spec, args, nargs, kwnames, in) < 0) {
         return NULL;
     }
     Py_ssize_t count = PyNumber_AsSsize_t(in[1], PyExc_OverflowError);
@@ -130,7 +143,7 @@ sock_py_recv_into(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
 {
     static const ArgSpec spec = {"sock_recv_into", 2, 2, {"sock", "buf", NULL}};
     PyObject *in[2];
-    if (args_parse(&spec, args, nargs, kwnames, in) < 0) {
+    if (sock_parse_two(&spec, args, nargs, kwnames, in) < 0) {
         return NULL;
     }
     return sock_op_new((Loop *)loop, &sock_recv_into_kind, in[0], in[1], 0);
@@ -207,7 +220,7 @@ sock_py_sendall(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
 {
     static const ArgSpec spec = {"sock_sendall", 2, 2, {"sock", "data", NULL}};
     PyObject *in[2];
-    if (args_parse(&spec, args, nargs, kwnames, in) < 0) {
+    if (sock_parse_two(&spec, args, nargs, kwnames, in) < 0) {
         return NULL;
     }
     return sock_op_new((Loop *)loop, &sock_sendall_kind, in[0], in[1], 0);
@@ -415,7 +428,7 @@ sock_py_connect(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
 {
     static const ArgSpec spec = {"sock_connect", 2, 2, {"sock", "address", NULL}};
     PyObject *in[2];
-    if (args_parse(&spec, args, nargs, kwnames, in) < 0) {
+    if (sock_parse_two(&spec, args, nargs, kwnames, in) < 0) {
         return NULL;
     }
     return sock_op_new((Loop *)loop, &sock_connect_kind, in[0], in[1], 0);

@@ -25,16 +25,26 @@ PyObject *
 sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument,
             Py_ssize_t count)
 {
-    PyTypeObject *type = loop->state->sock_op_type;
-    SockOp *self = (SockOp *)type->tp_alloc(type, 0);
+    SockOp *self = (SockOp *)freelist_take(&loop->free_sock_ops);
     if (self == NULL) {
-        return NULL;
+        self = PyObject_GC_New(SockOp, loop->state->sock_op_type);
+        if (self == NULL) {
+            return NULL;
+        }
     }
+    /* The GC learns of us when we first wait: before that we are in no cycle. */
     self->kind = kind;
     self->loop = (Loop *)Py_NewRef(loop);
     self->sock = Py_NewRef(sock);
     self->argument = Py_XNewRef(argument);
+    self->future = NULL;
+    self->resolver = NULL;
+    self->view.obj = NULL;
     self->count = count;
+    self->fd = -1;
+    self->family = 0;
+    self->plain = false;
+    self->connecting = false;
     self->state = SOCK_OP_NEW;
     return (PyObject *)self;
 }
@@ -166,19 +176,36 @@ sock_op_ask(SockOp *self, PyObject *name, PyObject *argument, PyObject **result)
     return -1;
 }
 
+/* sock.fileno().  For a plain socket without the detour over a bound method: this
+ * is asked three times per message.  -> new or NULL */
+static PyObject *
+sock_op_call_fileno(SockOp *self)
+{
+    PyObject *name = self->loop->state->str_fileno;
+    if (LIKELY(self->plain)) {
+        PyObject *method = _PyType_Lookup(Py_TYPE(self->sock), name);
+        if (LIKELY(method != NULL && Py_IS_TYPE(method, &PyMethodDescr_Type))) {
+            PyMethodDef *def = ((PyMethodDescrObject *)method)->d_method;
+            if (LIKELY(def->ml_flags == METH_NOARGS)) {
+                return def->ml_meth(self->sock, NULL);
+            }
+        }
+    }
+    return call_method(self->sock, name, NULL, NULL);
+}
+
 /* The number is asked for each time: while we waited the socket may have been
  * closed and its number given to another one. */
 static int
 sock_op_fileno(SockOp *self)
 {
-    PyObject *name = self->loop->state->str_fileno;
-    PyObject *number = call_method(self->sock, name, NULL, NULL);
+    PyObject *number = sock_op_call_fileno(self);
     if (number == NULL) {
         return SOCK_OP_NO_FD;
     }
     long fd = PyLong_AsLong(number);
     Py_DECREF(number);
-    if (fd == -1 && PyErr_Occurred()) {
+    if (UNLIKELY(fd == -1) && PyErr_Occurred()) {
         return SOCK_OP_NO_FD;
     }
     return fd < 0 || fd > INT_MAX ? -1 : (int)fd;
@@ -325,6 +352,19 @@ sock_op_check_drivable(const SockOp *self)
     return 0;
 }
 
+/* Last thing before control goes back to whoever drives us.  -> sent */
+static PySendResult
+sock_op_sent(SockOp *self, PySendResult sent)
+{
+    if (sent != PYGEN_NEXT) {
+        sock_op_finish(self);
+    }
+    else if (!PyObject_GC_IsTracked((PyObject *)self)) {
+        PyObject_GC_Track((PyObject *)self);
+    }
+    return sent;
+}
+
 /* am_send: everything that drives us comes through here or through throw(). */
 static PySendResult
 sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
@@ -358,10 +398,7 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
     else {
         sent = sock_op_first_attempt(self, result);
     }
-    if (sent != PYGEN_NEXT) {
-        sock_op_finish(self);
-    }
-    return sent;
+    return sock_op_sent(self, sent);
 }
 
 /* From a send result to what tp_iternext and methods return: a result leaves in
@@ -460,10 +497,7 @@ sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     else {
         sock_op_raise(args, nargs);
     }
-    if (sent != PYGEN_NEXT) {
-        sock_op_finish(self);
-    }
-    return sock_op_leave(sent, result, false);
+    return sock_op_leave(sock_op_sent(self, sent), result, false);
 }
 
 static PyObject *
@@ -559,11 +593,21 @@ static void
 sock_op_dealloc(PyObject *op)
 {
     SockOp *self = (SockOp *)op;
-    if (self->state == SOCK_OP_NEW && self->loop != NULL) {
-        PyObject_GC_UnTrack(op);
-        sock_op_warn_unused(self);
+    PyTypeObject *type = Py_TYPE(op);
+    Loop *loop = self->loop;
+    PyObject_GC_UnTrack(op);
+    if (loop != NULL) {                  /* else the GC has cleared us */
+        if (self->state == SOCK_OP_NEW) {
+            sock_op_warn_unused(self);
+        }
+        sock_op_finish(self);
+        self->loop = NULL;
     }
-    object_dealloc(op);
+    if (loop == NULL || !freelist_give(&loop->free_sock_ops, op)) {
+        PyObject_GC_Del(op);
+        Py_DECREF(type);
+    }
+    Py_XDECREF(loop);
 }
 
 static PyMethodDef sock_op_methods[] = {
