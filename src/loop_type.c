@@ -293,6 +293,16 @@ PyDoc_STRVAR(remove_reader_doc,
 "remove_reader($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(remove_writer_doc,
 "remove_writer($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+PyDoc_STRVAR(inner_add_reader_doc,
+"_add_reader($self, fd, callback, /, *args)\n--\n\n"
+"add_reader() under the name that asyncio's own code calls.");
+PyDoc_STRVAR(inner_add_writer_doc,
+"_add_writer($self, fd, callback, /, *args)\n--\n\n"
+"add_writer() under the name that asyncio's own code calls.");
+PyDoc_STRVAR(inner_remove_reader_doc,
+"_remove_reader($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+PyDoc_STRVAR(inner_remove_writer_doc,
+"_remove_writer($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(sock_recv_doc,
 "sock_recv($self, sock, n, /)\n--\n\nAwait up to n bytes from a non-blocking socket.");
 PyDoc_STRVAR(sock_recv_into_doc,
@@ -353,10 +363,14 @@ static PyMethodDef loop_type_methods[] = {
     {"add_writer", METHOD(poll_py_add_writer), KEYWORDS, add_writer_doc},
     {"remove_reader", METHOD(poll_py_remove_reader), KEYWORDS, remove_reader_doc},
     {"remove_writer", METHOD(poll_py_remove_writer), KEYWORDS, remove_writer_doc},
-    {"_add_reader", METHOD(poll_py__add_reader), KEYWORDS, add_reader_doc},
-    {"_add_writer", METHOD(poll_py__add_writer), KEYWORDS, add_writer_doc},
-    {"_remove_reader", METHOD(poll_py__remove_reader), KEYWORDS, remove_reader_doc},
-    {"_remove_writer", METHOD(poll_py__remove_writer), KEYWORDS, remove_writer_doc},
+    {"_add_reader", METHOD(poll_py__add_reader), KEYWORDS,
+     inner_add_reader_doc},
+    {"_add_writer", METHOD(poll_py__add_writer), KEYWORDS,
+     inner_add_writer_doc},
+    {"_remove_reader", METHOD(poll_py__remove_reader), KEYWORDS,
+     inner_remove_reader_doc},
+    {"_remove_writer", METHOD(poll_py__remove_writer), KEYWORDS,
+     inner_remove_writer_doc},
 
     /* sockets: io/sock.c */
     {"sock_recv", METHOD(sock_py_recv), KEYWORDS, sock_recv_doc},

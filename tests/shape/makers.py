@@ -26,16 +26,6 @@ def task(loop):
     return made
 
 
-def task_wakeup(loop):
-    foreign = asyncio.Future(loop=loop)  # asyncio's own class: it keeps a callback object
-    waiting = loop.create_task(wait(foreign))
-    loop.run_until_complete(asyncio.sleep(0))
-    wakeup = foreign._callbacks[0][0]
-    foreign.set_result(None)
-    loop.run_until_complete(waiting)
-    return wakeup
-
-
 async def wait(future):
     await future
 
@@ -106,7 +96,6 @@ MAKERS = {
     "Future": lambda loop: loop.create_future(),
     "FutureIter": lambda loop: iter(loop.create_future()),
     "Task": task,
-    "TaskWakeup": task_wakeup,
     "TcpTransport": lambda loop: transport(loop, socket.AF_INET),
     "UnixTransport": lambda loop: transport(loop, socket.AF_UNIX),
     "Listener": listener,
