@@ -137,6 +137,7 @@ def test_a19_f13_the_fifth_write_after_a_loss_warns(loop, stream_kind, asyncio_l
         assert len(asyncio_log.messages) <= 6
 
 
+@pytest.mark.hotloop_only(reason="asyncio of 3.12 and 3.13 fails with an AttributeError")
 def test_f13_writelines_after_a_loss_is_dropped(loop, stream_kind):
     with connected(loop, stream_kind) as (transport, protocol, _):
         transport.abort()
@@ -164,16 +165,15 @@ def test_the_peer_sees_the_end(loop, stream_kind):
 def test_after_the_loss_protocol_and_transport_let_go_of_each_other(loop, stream_kind):
     near, far = socket.socketpair()
     near.setblocking(False)
-    protocol = Recorder()
-    transport, _ = loop.run_until_complete(loop.create_unix_connection(lambda: protocol, sock=near))
-    gone = [weakref.ref(protocol)]
+    transport, protocol = loop.run_until_complete(loop.create_unix_connection(Recorder, sock=near))
+    gone = weakref.ref(protocol)
     transport.close()
-    run_until(loop, lambda: protocol.lost)
     settle(loop)
+    assert protocol.lost
     protocol.transport = None
-    del protocol, _
+    del protocol
     gc.collect()
-    assert [ref() for ref in gone] == [None]
+    assert gone() is None
     assert transport.is_closing()
     transport.close()
     transport.abort()
@@ -181,9 +181,6 @@ def test_after_the_loss_protocol_and_transport_let_go_of_each_other(loop, stream
 
 
 def test_f18_abort_frees_a_large_queue_at_once(loop, stream_kind):
-    class Block(bytearray):
-        """A bytes-like whose death can be seen."""
-
     with connected(loop, stream_kind) as (transport, protocol, peer):
         shrink_buffers(transport.get_extra_info("socket"), peer)
         for _ in range(10):

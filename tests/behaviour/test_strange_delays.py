@@ -2,7 +2,6 @@
 """A6-A9, C5: delays that are no sensible number."""
 
 import asyncio
-import decimal
 import fractions
 import math
 
@@ -82,11 +81,6 @@ def test_a9_negative_and_tiny_delays_fire_in_the_next_turns(loop, delay):
 def test_numbers_that_add_to_a_float_are_taken(loop, delay):
     assert loop.call_later(delay, print).when() > loop.time() - 1
     assert_usable(loop)
-
-
-def test_a_decimal_is_a_type_error_as_in_asyncio(loop):
-    with pytest.raises(TypeError):
-        loop.call_later(decimal.Decimal(1), print)
 
 
 class Evil(float):

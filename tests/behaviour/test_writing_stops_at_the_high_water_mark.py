@@ -36,6 +36,7 @@ def test_f11_pause_and_resume_once_each(loop, stream_kind):
         assert transport.get_write_buffer_size() <= transport.get_write_buffer_limits()[0]
 
 
+@pytest.mark.hotloop_only(reason="early asyncio of 3.12 and 3.13 forgets to pause: a vulnerability")
 def test_f11_writelines_pauses_too(loop, stream_kind):
     with connected(loop, stream_kind) as (transport, protocol, peer):
         shrink_buffers(transport.get_extra_info("socket"), peer)
@@ -178,6 +179,7 @@ def test_n4_drain_waits_for_the_reader(loop):
     loop.run_until_complete(asyncio.wait_for(main(), 20))
 
 
+@pytest.mark.hotloop_only(reason="asyncio from 3.12 on adds up the whole queue for each size")
 def test_f15_a_million_small_writes_to_a_stalled_peer(loop, stream_kind):
     """Asking for the size stays cheap, and the bytes all come."""
     with connected(loop, stream_kind) as (transport, _, peer):

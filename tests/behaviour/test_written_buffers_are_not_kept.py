@@ -19,6 +19,7 @@ def test_a18_write_takes_bytes_only(loop, stream_kind, junk):
         assert protocol.names == ["made"]
 
 
+@pytest.mark.hotloop_only(reason="asyncio from 3.12 on takes junk and fails later")
 @pytest.mark.parametrize("junk", [None, 42, ["text"], [None], [42]])
 def test_a18_writelines_takes_bytes_only(loop, stream_kind, junk):
     with connected(loop, stream_kind) as (transport, _, peer):
@@ -108,6 +109,7 @@ def test_a20_resizing_a_queued_bytearray_is_refused_or_harmless(loop, stream_kin
         assert got == b"z" * 3_000_000
 
 
+@pytest.mark.hotloop_only(reason="asyncio from 3.12 on never closes after an empty piece")
 def test_f14_empty_writes_are_nothing(loop, stream_kind):
     with connected(loop, stream_kind, Recorder()) as (transport, protocol, peer):
         transport.write(b"")
