@@ -252,19 +252,19 @@ PyDoc_STRVAR(check_closed_doc,
 PyDoc_STRVAR(time_doc,
 "time($self, /)\n--\n\nSeconds on a clock that never goes back: time.monotonic().");
 PyDoc_STRVAR(call_soon_doc,
-"call_soon($self, callback, /, *args, context=None)\n--\n\n"
+"call_soon($self, callback, *args, context=None)\n--\n\n"
 "Run callback(*args) in the next turn, in order of registration.\n\n"
 "context is a contextvars.Context (a copy of the current one when None).\n"
 "Returns a Handle.  Raises RuntimeError if the loop is closed.");
 PyDoc_STRVAR(call_soon_threadsafe_doc,
-"call_soon_threadsafe($self, callback, /, *args, context=None)\n--\n\n"
+"call_soon_threadsafe($self, callback, *args, context=None)\n--\n\n"
 "call_soon() from any thread, or from a signal handler; wakes the loop.");
 PyDoc_STRVAR(call_later_doc,
-"call_later($self, delay, callback, /, *args, context=None)\n--\n\n"
+"call_later($self, delay, callback, *args, context=None)\n--\n\n"
 "Run callback(*args) once, `delay` seconds from now, never earlier.\n\n"
 "Returns a TimerHandle.  Raises TypeError for None, ValueError for NaN.");
 PyDoc_STRVAR(call_at_doc,
-"call_at($self, when, callback, /, *args, context=None)\n--\n\n"
+"call_at($self, when, callback, *args, context=None)\n--\n\n"
 "Run callback(*args) once time() has reached `when` (seconds), never earlier.\n\n"
 "Returns a TimerHandle.  Raises TypeError for None, ValueError for NaN.");
 PyDoc_STRVAR(create_future_doc,
@@ -282,43 +282,43 @@ PyDoc_STRVAR(get_debug_doc, "get_debug($self, /)\n--\n\nTrue in debug mode.");
 PyDoc_STRVAR(set_debug_doc,
 "set_debug($self, enabled, /)\n--\n\nCheck calls and time callbacks from now on.");
 PyDoc_STRVAR(add_reader_doc,
-"add_reader($self, fd, callback, /, *args)\n--\n\n"
+"add_reader($self, fd, callback, *args)\n--\n\n"
 "Run callback(*args) in each turn in which fd is readable.  Replaces an earlier\n"
 "reader.  fd is a descriptor or has fileno().");
 PyDoc_STRVAR(add_writer_doc,
-"add_writer($self, fd, callback, /, *args)\n--\n\n"
+"add_writer($self, fd, callback, *args)\n--\n\n"
 "Run callback(*args) in each turn in which fd is writable.  Replaces an earlier\n"
 "writer.");
 PyDoc_STRVAR(remove_reader_doc,
-"remove_reader($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+"remove_reader($self, fd)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(remove_writer_doc,
-"remove_writer($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+"remove_writer($self, fd)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(inner_add_reader_doc,
-"_add_reader($self, fd, callback, /, *args)\n--\n\n"
+"_add_reader($self, fd, callback, *args)\n--\n\n"
 "add_reader() under the name that asyncio's own code calls.");
 PyDoc_STRVAR(inner_add_writer_doc,
-"_add_writer($self, fd, callback, /, *args)\n--\n\n"
+"_add_writer($self, fd, callback, *args)\n--\n\n"
 "add_writer() under the name that asyncio's own code calls.");
 PyDoc_STRVAR(inner_remove_reader_doc,
-"_remove_reader($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+"_remove_reader($self, fd)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(inner_remove_writer_doc,
-"_remove_writer($self, fd, /)\n--\n\nStop watching; True if fd was watched.");
+"_remove_writer($self, fd)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(sock_recv_doc,
-"sock_recv($self, sock, n, /)\n--\n\nAwait up to n bytes from a non-blocking socket.");
+"sock_recv($self, sock, n)\n--\n\nAwait up to n bytes from a non-blocking socket.");
 PyDoc_STRVAR(sock_recv_into_doc,
-"sock_recv_into($self, sock, buf, /)\n--\n\n"
+"sock_recv_into($self, sock, buf)\n--\n\n"
 "Await bytes into a writable buffer; the result is how many.");
 PyDoc_STRVAR(sock_sendall_doc,
-"sock_sendall($self, sock, data, /)\n--\n\nAwait until all of data has been sent.");
+"sock_sendall($self, sock, data)\n--\n\nAwait until all of data has been sent.");
 PyDoc_STRVAR(sock_connect_doc,
-"sock_connect($self, sock, address, /)\n--\n\nAwait a connection to address.");
+"sock_connect($self, sock, address)\n--\n\nAwait a connection to address.");
 PyDoc_STRVAR(sock_accept_doc,
-"sock_accept($self, sock, /)\n--\n\nAwait a connection: (socket, address).");
+"sock_accept($self, sock)\n--\n\nAwait a connection: (socket, address).");
 PyDoc_STRVAR(getaddrinfo_doc,
-"_getaddrinfo($self, host, port, family, type, proto, flags, /)\n--\n\n"
+"_getaddrinfo($self, host, port, family, type, proto, flags)\n--\n\n"
 "socket.getaddrinfo(): a list at once for a literal, otherwise a Future.");
 PyDoc_STRVAR(getnameinfo_doc,
-"_getnameinfo($self, sockaddr, flags, /)\n--\n\n"
+"_getnameinfo($self, sockaddr, flags)\n--\n\n"
 "socket.getnameinfo(): a tuple at once for numbers, otherwise a Future.");
 PyDoc_STRVAR(open_stream_doc,
 "_open_stream($self, protocol, sock, *, waiter=None, server=None, dup=False)\n--\n\n"
@@ -326,7 +326,7 @@ PyDoc_STRVAR(open_stream_doc,
 "dup=False: the descriptor moves into the transport.  dup=True: the transport\n"
 "works on a duplicate and closes `sock` when it closes.  On error nothing is taken.");
 PyDoc_STRVAR(listen_doc,
-"_listen($self, sock, protocol_factory, server, backlog, /)\n--\n\n"
+"_listen($self, sock, protocol_factory, server, backlog)\n--\n\n"
 "A Listener that accepts from a listening socket, which stays the caller's.");
 
 /* ------------------------------------------------------------------ table */

@@ -5,7 +5,16 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import Context
-from typing import Any, Protocol, TypeAlias, TypeVar, TypeVarTuple, final
+from typing import (
+    Any,
+    Protocol,
+    Self,
+    TypeAlias,
+    TypeVar,
+    TypeVarTuple,
+    final,
+    type_check_only,
+)
 
 from _typeshed import FileDescriptorLike, ReadableBuffer, WriteableBuffer
 
@@ -14,35 +23,37 @@ _Ts = TypeVarTuple("_Ts")
 _AddrInfo: TypeAlias = tuple[Any, Any, int, str, Any]
 _CoroutineLike: TypeAlias = Coroutine[Any, Any, _T] | Generator[Any, None, _T]
 
-class _TaskFactory(Protocol):
+@type_check_only
+class TaskFactory(Protocol):
     def __call__(
         self, loop: asyncio.AbstractEventLoop, coro: Any, /, **kwargs: Any
     ) -> asyncio.Future[Any]: ...
 
 def libuv_version() -> str: ...
+def live_tasks() -> list[Task[Any]]: ...
 
 class Handle(asyncio.Handle):
-    def __init__(
-        self,
+    def __new__(
+        cls,
         callback: Callable[..., object],
         args: Sequence[Any],
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def _callback(self) -> Callable[..., object] | None: ...
     @property
     def _source_traceback(self) -> Any: ...
 
 class TimerHandle(asyncio.TimerHandle):
-    def __init__(
-        self,
+    def __new__(
+        cls,
         when: float,
         callback: Callable[..., object],
         args: Sequence[Any],
         loop: asyncio.AbstractEventLoop,
         context: Context | None = None,
-    ) -> None: ...
+    ) -> Self: ...
 
 class Future(asyncio.Future[_T]):
     def __init__(self, *, loop: asyncio.AbstractEventLoop | None = None) -> None: ...
@@ -65,6 +76,12 @@ class Listener:
     def start(self) -> None: ...
     def close(self) -> None: ...
 
+@final
+class TcpTransport(asyncio.Transport): ...
+
+@final
+class UnixTransport(asyncio.Transport): ...
+
 class Loop:
     # Running. _run() is the inside of run_forever(); _close() of close().
     def _run(self) -> None: ...
@@ -74,7 +91,7 @@ class Loop:
     def is_closed(self) -> bool: ...
     def _check_closed(self) -> None: ...
     def get_debug(self) -> bool: ...
-    def set_debug(self, enabled: bool) -> None: ...
+    def set_debug(self, enabled: bool, /) -> None: ...
     def time(self) -> float: ...
 
     slow_callback_duration: float
@@ -91,7 +108,7 @@ class Loop:
     @property
     def _closed(self) -> bool: ...
     @property
-    def _task_factory(self) -> _TaskFactory | None: ...
+    def _task_factory(self) -> TaskFactory | None: ...
 
     # Callbacks
     def call_soon(
@@ -118,10 +135,15 @@ class Loop:
     # Futures and tasks
     def create_future(self) -> asyncio.Future[Any]: ...
     def create_task(
-        self, coro: _CoroutineLike[_T], *, name: object = None, **kwargs: Any
+        self,
+        coro: _CoroutineLike[_T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **kwargs: Any,
     ) -> asyncio.Task[_T]: ...
-    def set_task_factory(self, factory: _TaskFactory | None) -> None: ...
-    def get_task_factory(self) -> _TaskFactory | None: ...
+    def set_task_factory(self, factory: TaskFactory | None, /) -> None: ...
+    def get_task_factory(self) -> TaskFactory | None: ...
 
     # Descriptors
     def add_reader(
@@ -140,7 +162,7 @@ class Loop:
         self, fd: FileDescriptorLike, callback: Callable[[*_Ts], Any], *args: *_Ts
     ) -> Handle: ...
     def _remove_writer(self, fd: FileDescriptorLike) -> bool: ...
-    async def sock_recv(self, sock: socket.socket, nbytes: int) -> bytes: ...
+    async def sock_recv(self, sock: socket.socket, n: int) -> bytes: ...
     async def sock_recv_into(self, sock: socket.socket, buf: WriteableBuffer) -> int: ...
     async def sock_sendall(self, sock: socket.socket, data: ReadableBuffer) -> None: ...
     async def sock_connect(self, sock: socket.socket, address: Any) -> None: ...
@@ -148,10 +170,10 @@ class Loop:
 
     # For the Python half
     def _getaddrinfo(
-        self, host: Any, port: Any, family: int, type: int, proto: int, flags: int, /
+        self, host: Any, port: Any, family: int, type: int, proto: int, flags: int
     ) -> list[_AddrInfo] | Awaitable[list[_AddrInfo]]: ...
     def _getnameinfo(
-        self, sockaddr: Any, flags: int, /
+        self, sockaddr: Any, flags: int
     ) -> tuple[str, str] | Awaitable[tuple[str, str]]: ...
     def _open_stream(
         self,

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 
-class TaskSet(weakref.WeakSet):
+class TaskSet(weakref.WeakSet[Any]):
     """asyncio's set of tasks; iterating it shows the unfinished native ones as well."""
 
     def __iter__(self) -> Iterator[Any]:
         """Yield what was registered, then the tasks of all open native loops."""
-        from hotloop._core import live_tasks  # noqa: PLC0415 (imported while _core starts)
+        from hotloop._core import live_tasks  # here: _core imports us while it starts
 
         yield from super().__iter__()
         yield from live_tasks()

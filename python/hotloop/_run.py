@@ -148,6 +148,14 @@ def _drop_signal_handlers(self: Loop) -> None:
         )
 
 
+# Tasks
+
+
+def set_task_factory(self: Loop, factory: _core.TaskFactory | None) -> None:
+    """Make tasks by `factory(loop, coro, **kwargs)` from now on; None: by Task again."""
+    _core.Loop.set_task_factory(self, factory)
+
+
 # Debug mode
 
 

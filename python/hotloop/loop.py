@@ -38,7 +38,7 @@ from . import (
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 
-class Loop(_core.Loop, asyncio.AbstractEventLoop):  # type: ignore[misc]
+class Loop(_core.Loop, asyncio.AbstractEventLoop):
     """An asyncio event loop over libuv. It takes no arguments and may be subclassed.
 
     Like every asyncio loop it belongs to the thread that runs it: other threads may call
@@ -83,6 +83,9 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):  # type: ignore[misc]
     _check_running = _run.check_running
     _run_forever_setup = _run.run_forever_setup
     _run_forever_cleanup = _run.run_forever_cleanup
+
+    # Tasks
+    set_task_factory = _run.set_task_factory  # type: ignore[assignment]
 
     # Debug mode
     set_debug = _run.set_debug

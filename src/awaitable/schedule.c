@@ -2,11 +2,13 @@
  *
  * schedule.c - loop.call_soon and its family.
  *
- * Each takes `context=` as its only keyword, so the general parser is not asked.
+ * Nearly every call gives `context=` as its only keyword, or none, so the general
+ * parser is asked only for what remains.
  */
 #include "awaitable/schedule.h"
 
 #include "awaitable/handle.h"
+#include "base/args.h"
 #include "base/call.h"
 #include "base/clock.h"
 #include "engine/inbox.h"
@@ -53,6 +55,32 @@ schedule_begin(Loop *loop, const char *method, Py_ssize_t nargs, Py_ssize_t want
     return loop_check_closed(loop);
 }
 
+typedef PyObject *(*ScheduleMethod)(PyObject *, PyObject *const *, Py_ssize_t,
+                                    PyObject *);
+
+/* asyncio's methods are Python functions, so call_later(delay=1, callback=f) is a
+ * call too.  Rare: put the arguments in order and call `method` again.
+ * -> new or NULL */
+static PyObject *
+schedule_by_name(ScheduleMethod method, const ArgSpec *spec, PyObject *self,
+                 PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *given[3];                  /* the required ones, then context */
+    if (args_parse(spec, args, nargs, kwnames, given) < 0) {
+        return NULL;
+    }
+    if (given[spec->required] == NULL) {
+        return method(self, given, spec->required, NULL);
+    }
+    PyObject *names = Py_BuildValue("(s)", "context");
+    if (names == NULL) {
+        return NULL;
+    }
+    PyObject *handle = method(self, given, spec->required, names);
+    Py_DECREF(names);
+    return handle;
+}
+
 /* asyncio's debug checks.  0 or -1. */
 static int
 schedule_check(Loop *loop, PyObject *callback, const char *method, bool any_thread)
@@ -81,8 +109,12 @@ PyObject *
 schedule_py_call_soon(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                       PyObject *kwnames)
 {
+    static const ArgSpec spec = {"call_soon", 1, 1, {"callback", "context", NULL}};
     Loop *loop = (Loop *)self;
     PyObject *context = NULL;
+    if (UNLIKELY(nargs < 1 && kwnames != NULL)) {
+        return schedule_by_name(schedule_py_call_soon, &spec, self, args, nargs, kwnames);
+    }
     if (schedule_begin(loop, "call_soon", nargs, 1) < 0
         || (kwnames != NULL
             && schedule_context("call_soon", args, nargs, kwnames, &context) < 0)
@@ -104,8 +136,13 @@ schedule_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
                                  Py_ssize_t nargs, PyObject *kwnames)
 {
     static const char method[] = "call_soon_threadsafe";
+    static const ArgSpec spec = {method, 1, 1, {"callback", "context", NULL}};
     Loop *loop = (Loop *)self;
     PyObject *context = NULL;
+    if (UNLIKELY(nargs < 1 && kwnames != NULL)) {
+        return schedule_by_name(schedule_py_call_soon_threadsafe, &spec, self, args,
+                                nargs, kwnames);
+    }
     if (schedule_begin(loop, method, nargs, 1) < 0
         || schedule_context(method, args, nargs, kwnames, &context) < 0
         || schedule_check(loop, args[0], method, true) < 0) {
@@ -167,9 +204,13 @@ PyObject *
 schedule_py_call_later(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                        PyObject *kwnames)
 {
+    static const ArgSpec spec = {"call_later", 2, 2, {"delay", "callback", "context"}};
     Loop *loop = (Loop *)self;
     PyObject *context;
     double delay;
+    if (UNLIKELY(nargs < 2 && kwnames != NULL)) {
+        return schedule_by_name(schedule_py_call_later, &spec, self, args, nargs, kwnames);
+    }
     if (schedule_begin(loop, "call_later", nargs, 2) < 0
         || schedule_context("call_later", args, nargs, kwnames, &context) < 0
         || schedule_seconds(args[0], "delay", &delay) < 0
@@ -187,9 +228,13 @@ PyObject *
 schedule_py_call_at(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
                     PyObject *kwnames)
 {
+    static const ArgSpec spec = {"call_at", 2, 2, {"when", "callback", "context"}};
     Loop *loop = (Loop *)self;
     PyObject *context;
     double when;
+    if (UNLIKELY(nargs < 2 && kwnames != NULL)) {
+        return schedule_by_name(schedule_py_call_at, &spec, self, args, nargs, kwnames);
+    }
     if (schedule_begin(loop, "call_at", nargs, 2) < 0
         || schedule_context("call_at", args, nargs, kwnames, &context) < 0
         || schedule_seconds(args[0], "when", &when) < 0
