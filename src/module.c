@@ -16,6 +16,7 @@
 #include "awaitable/task_type.h"
 #include "base/pycompat.h"
 #include "base/state.h"
+#include "fork.h"
 #include "io/listener.h"
 #include "io/pipe.h"
 #include "io/resolver.h"
@@ -111,6 +112,8 @@ static PyMethodDef module_methods[] = {
      "libuv_version()\n--\n\nThe version of the libuv in use, such as '1.48.0'."},
     {"live_tasks", registry_py_live_tasks, METH_NOARGS,
      "live_tasks()\n--\n\nAll unfinished native tasks of all open loops, as a list."},
+    {"after_fork", fork_py_after, METH_NOARGS,
+     "after_fork()\n--\n\nIn a child of os.fork(): give every loop descriptors of its own."},
     {0},
 };
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import os
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable
@@ -34,6 +35,8 @@ from . import (
     _signals,
     _unsupported,
 )
+
+os.register_at_fork(after_in_child=_core.after_fork)
 
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 

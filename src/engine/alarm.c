@@ -12,6 +12,7 @@
 #include "engine/alarm.h"
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/errors.h"
 #include "engine/gate.h"
 #include "engine/resource.h"
@@ -72,6 +73,19 @@ alarm_open(Loop *loop)
     return 0;
 }
 
+int
+alarm_after_fork(Loop *loop)
+{
+    int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    int error = fd < 0 ? errno : descriptor_replace(fd, loop->alarm_fd);
+    if (error != 0) {
+        errors_from_errno(error);
+        return -1;
+    }
+    loop->armed_at = 0;
+    return 0;
+}
+
 static void
 alarm_arm(Loop *loop, int64_t deadline)
 {
@@ -113,6 +127,12 @@ alarm_open(Loop *loop)
     uv_timer_init(loop->uv, &loop->alarm.timer);
     uv_handle_t *uv = (uv_handle_t *)&loop->alarm.timer;
     resource_open(&loop->alarm_resource, loop, NULL, uv);
+    return 0;
+}
+
+int
+alarm_after_fork(Loop *Py_UNUSED(loop))
+{
     return 0;
 }
 

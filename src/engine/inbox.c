@@ -133,3 +133,13 @@ inbox_close(Loop *loop)
     }
     ring_free(&taken);
 }
+
+void
+inbox_after_fork(Loop *loop)
+{
+    int rc = uv_mutex_init(&loop->inbox_mutex);
+    assert(rc == 0);
+    (void)rc;
+    loop->inbox_asleep = false;
+    loop->inbox_rung = false;
+}

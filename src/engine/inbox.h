@@ -28,6 +28,9 @@ inbox_has_posts(Loop *loop)
 bool inbox_fall_asleep(Loop *loop);
 void inbox_wake(Loop *loop);
 
+/* In the child of a fork(): a thread that is no more may have held the mutex. */
+void inbox_after_fork(Loop *loop);
+
 /* From now on inbox_post raises.  What is queued is dropped. */
 void inbox_close(Loop *loop);
 

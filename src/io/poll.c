@@ -21,6 +21,7 @@
 #include "awaitable/handle.h"
 #include "base/args.h"
 #include "base/call.h"
+#include "base/descriptor.h"
 #include "base/errors.h"
 #include "engine/gate.h"
 #include "engine/resource.h"
@@ -219,26 +220,17 @@ poll_settle(Poller *self, int fd)
     entry->generation = ++self->generation;
 }
 
-static void poll_on_ready(uv_poll_t *uv, int status, int events);
-
-/* The kernel's set with a new descriptor of the same number, so that libuv's
- * handle need not change.  0 or errno. */
+/* The kernel's set anew, under the old number.  libuv must not watch it just now.
+ * 0 or errno. */
 static int
 poll_renew(Poller *self)
 {
     int kernel;
     int error = poll_kernel_open(&kernel);
-    if (error != 0) {
-        return error;
+    if (error == 0) {
+        error = descriptor_replace(kernel, self->kernel);
     }
-    uv_poll_stop(&self->uv);
-    int rc = dup2(kernel, self->kernel);
-    close(kernel);
-    if (rc < 0 || fcntl(self->kernel, F_SETFD, FD_CLOEXEC) < 0) {
-        return errno;
-    }
-    uv_poll_start(&self->uv, UV_READABLE, poll_on_ready);
-    for (int fd = 0; fd < self->count; fd++) {
+    for (int fd = 0; error == 0 && fd < self->count; fd++) {
         PollEntry *entry = &self->entries[fd];
         unsigned wanted = poll_wanted(entry);
         entry->armed = 0;
@@ -246,7 +238,7 @@ poll_renew(Poller *self)
             poll_arm(self, fd, wanted, poll_wanted_once(entry));
         }
     }
-    return 0;
+    return error;
 }
 
 /* --------------------------------------------------------------- dispatching */
@@ -293,6 +285,23 @@ poll_take_event(Loop *loop, Poller *self, PollEvent event)
     poll_settle(self, event.fd);
 }
 
+static void poll_on_ready(uv_poll_t *uv, int status, int events);
+
+/* Get rid of registrations that cannot be taken back.  0 or -1 (OSError). */
+static int
+poll_purge(Poller *self)
+{
+    self->stale = false;
+    uv_poll_stop(&self->uv);
+    int error = poll_renew(self);
+    uv_poll_start(&self->uv, UV_READABLE, poll_on_ready);
+    if (error != 0) {
+        errors_from_errno(error);
+        return -1;
+    }
+    return 0;
+}
+
 /* Take what is ready now.  A full buffer means that there may be more: libuv
  * will say so again in the next turn, and then there is more room. */
 static int
@@ -312,15 +321,7 @@ poll_dispatch(Loop *loop)
             self->event_room = (int)room;
         }
     }
-    if (UNLIKELY(self->stale)) {
-        self->stale = false;
-        int error = poll_renew(self);
-        if (error != 0) {
-            errors_from_errno(error);
-            return -1;
-        }
-    }
-    return 0;
+    return UNLIKELY(self->stale) ? poll_purge(self) : 0;
 }
 
 static void

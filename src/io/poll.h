@@ -55,8 +55,8 @@ void poll_reset_share(Loop *loop);      /* another task has its turn */
 
 /* ------------------------------------------------------- for engine and front */
 
-/* After fork(), in the child, when libuv has its own epoll again: replace the
- * descriptor that is shared with the parent.  0 or -1 (OSError). */
+/* In the child of a fork(), before uv_loop_fork(): stop sharing the kernel's set with
+ * the parent.  0 or -1 (OSError). */
 int poller_after_fork(Loop *loop);
 
 /* After resource_close_all(): drop all watchers, close the epoll descriptor. */

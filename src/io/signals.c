@@ -13,12 +13,12 @@
 
 #include "awaitable/handle.h"
 #include "base/call.h"
+#include "base/descriptor.h"
 #include "base/errors.h"
 #include "base/pycompat.h"
 #include "engine/gate.h"
 #include "engine/resource.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 enum {
@@ -262,15 +262,6 @@ signals_is_watching(const Loop *loop)
     return loop->signals != NULL && loop->signals->active;
 }
 
-/* `fd` takes over the number `old`.  dup2() forgets FD_CLOEXEC. */
-static void
-signals_replace(int fd, int old)
-{
-    dup2(fd, old);
-    fcntl(old, F_SETFD, FD_CLOEXEC);
-    close(fd);
-}
-
 int
 signals_after_fork(Loop *loop)
 {
@@ -280,14 +271,15 @@ signals_after_fork(Loop *loop)
     }
     uv_os_sock_t ends[2];
     int rc = uv_socketpair(SOCK_STREAM, 0, ends, UV_NONBLOCK_PIPE, UV_NONBLOCK_PIPE);
+    if (rc == 0) {
+        int read_error = descriptor_replace(ends[0], self->read_end);
+        int write_error = descriptor_replace(ends[1], self->write_end);
+        rc = -(read_error != 0 ? read_error : write_error);
+    }
     if (rc < 0) {
         errors_from_uv(rc);
         return -1;
     }
-    uv_poll_stop(&self->uv);
-    signals_replace(ends[0], self->read_end);
-    signals_replace(ends[1], self->write_end);
-    uv_poll_start(&self->uv, UV_READABLE, signals_on_poll);
     return 0;
 }
 

@@ -16,8 +16,8 @@ int signals_end(Loop *loop);
 /* Does a signal that arrives now come to this loop by itself? */
 bool signals_is_watching(const Loop *loop);
 
-/* After fork(), in the child, when libuv has its own epoll again: stop sharing the
- * descriptor with the parent.  0 or -1 (OSError). */
+/* In the child of a fork(), before uv_loop_fork(): stop sharing the descriptors with
+ * the parent.  0 or -1 (OSError). */
 int signals_after_fork(Loop *loop);
 
 /* After resource_close_all(). */
