@@ -61,7 +61,7 @@ future_native_loop(const ModuleState *state, PyObject *loop)
 }
 
 /* Where it was made, for debug mode.  0 or -1. */
-static int
+COLD static int
 future_note_source(FutureData *f)
 {
     /* A __del__ at exit may make futures when the traceback module is gone. */
@@ -271,13 +271,16 @@ future_dealloc(PyObject *self)
 
 /* -------------------------------------------------- callbacks become jobs */
 
-int
-future_check_push(Loop *loop)
+COLD int
+future_push_checked(Loop *loop, JobRun run, PyObject *self, PyObject *arg,
+                    PyObject *context)
 {
-    if (loop_check_closed(loop) < 0) {
+    if (loop_check_closed(loop) < 0 || (loop->debug && handle_check_thread(loop) < 0)) {
+        Job job = {.run = run, .self = self, .arg = arg, .context = context};
+        ready_drop_job(&job);
         return -1;
     }
-    return loop->debug ? handle_check_thread(loop) : 0;
+    return ready_push(loop, run, self, arg, context);
 }
 
 /* Job: callback(future) in its context. */
@@ -293,7 +296,7 @@ future_callback_job(Loop *loop, Job *job)
 }
 
 /* loop.call_soon(callback[, arg], context=context) by its name. */
-static int
+COLD static int
 future_call_foreign(FutureData *f, PyObject *callback, PyObject *arg,
                     PyObject *context)
 {
@@ -327,7 +330,7 @@ future_call_soon(FutureData *f, PyObject *callback, PyObject *arg, PyObject *con
 }
 
 /* Wake a task through a loop that is not ours. */
-static int
+COLD static int
 future_wake_foreign(PyObject *self, PyObject *task)
 {
     PyObject *callback = future_waiter->callback(task);
@@ -362,7 +365,7 @@ future_schedule_one(PyObject *self, PyObject *entry, PyObject *context)
 }
 
 /* Queue what `rest` holds: pairs, or tasks. */
-static int
+COLD static int
 future_schedule_rest(PyObject *self, PyObject *rest)
 {
     int rc = 0;
@@ -548,7 +551,7 @@ future_append(FutureData *f, PyObject *item)
     return rc;
 }
 
-int
+COLD int
 future_add_waiter_slow(PyObject *self, PyObject *task)
 {
     FutureData *f = future_data(self);

@@ -153,18 +153,16 @@ future_add_waiter(PyObject *self, PyObject *task)
 int future_call_soon(FutureData *f, PyObject *callback, PyObject *arg,
                      PyObject *context);
 
-/* Slow half of future_push: a closed loop, or debug mode's checks.  0 or -1. */
-int future_check_push(Loop *loop);
+/* Slow half of future_push: a closed loop, or debug mode's checks. */
+int future_push_checked(Loop *loop, JobRun run, PyObject *self, PyObject *arg,
+                        PyObject *context);
 
 /* Queue a job on a native loop; steals as ready_push does, also on failure. */
 static inline int
 future_push(Loop *loop, JobRun run, PyObject *self, PyObject *arg, PyObject *context)
 {
-    if (UNLIKELY(loop->phase == LOOP_CLOSED || loop->debug) &&
-        future_check_push(loop) < 0) {
-        Job job = {.run = run, .self = self, .arg = arg, .context = context};
-        ready_drop_job(&job);
-        return -1;
+    if (UNLIKELY(loop->phase == LOOP_CLOSED || loop->debug)) {
+        return future_push_checked(loop, run, self, arg, context);
     }
     return ready_push(loop, run, self, arg, context);
 }

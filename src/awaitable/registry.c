@@ -183,7 +183,7 @@ registry_restore(PyObject *earlier, int rc)
     return 0;
 }
 
-int
+COLD int
 registry_withdraw(Loop *native)
 {
     /* Deleting hashes the loop, too, and must not publish anew. */
@@ -198,13 +198,13 @@ registry_withdraw(Loop *native)
     return registry_restore(earlier, rc);
 }
 
-int
+COLD int
 registry_enter_slow(FutureData *f, PyObject *task)
 {
     return registry_call(f->state->enter_task, f->loop, task);
 }
 
-int
+COLD int
 registry_leave_slow(FutureData *f, PyObject *task)
 {
     PyObject *earlier = PyErr_GetRaisedException();
@@ -221,7 +221,7 @@ registry_swap(FutureData *f, PyObject *task)
                                2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
-int
+COLD int
 registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous)
 {
     Loop *native = f->native;
@@ -242,7 +242,7 @@ registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous)
     return 0;
 }
 
-int
+COLD int
 registry_swap_out(FutureData *f, RegistryPrevious *previous)
 {
     Loop *native = f->native;
@@ -264,7 +264,7 @@ registry_swap_out(FutureData *f, RegistryPrevious *previous)
 
 /* ------------------------------------------------------------------ all tasks */
 
-int
+COLD int
 registry_add_slow(PyObject *task)
 {
     FutureData *f = future_data(task);
@@ -276,7 +276,7 @@ registry_add_slow(PyObject *task)
     return 0;
 }
 
-int
+COLD int
 registry_remove_slow(PyObject *task)
 {
     task_data(task)->registered = false;

@@ -49,6 +49,9 @@ task_bind(PyObject *self, PyObject *coro, PyObject *context)
     t->cancels = 0;
     t->must_cancel = false;
     t->log_destroy_pending = true;
+    /* Only a type that nobody can change may be asked once for all. */
+    t->send = PyCoro_CheckExact(coro) ? Py_TYPE(coro)->tp_as_async->am_send
+                                      : PyIter_Send;
     Py_XSETREF(t->context, context);
     Py_INCREF(coro);
     Py_XSETREF(t->coro, coro);
@@ -104,7 +107,7 @@ task_set_name(PyObject *self, PyObject *name)
 /* ------------------------------------------------------------------ cancel */
 
 /* waiter.cancel(msg=message) by its name.  1, 0 or -1. */
-static int
+COLD static int
 task_cancel_other(const ModuleState *state, PyObject *waiter, PyObject *message)
 {
     PyObject *args[3] = {NULL, waiter, message == NULL ? Py_None : message};

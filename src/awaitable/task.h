@@ -11,6 +11,7 @@
 typedef struct TaskData {
     ListNode node;           /* in loop->tasks while unfinished, or alone */
     PyObject *coro;          /* owned; NULL before __init__ and after an eager end */
+    sendfunc send;           /* coro's am_send, or PyIter_Send */
     PyObject *context;       /* owned: entered for every step */
     PyObject *name;          /* owned str; NULL until somebody asks for it */
     uint64_t number;         /* the N of Task-N */

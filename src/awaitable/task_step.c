@@ -30,14 +30,11 @@ static PyObject *task_step_callable(PyObject *self);
 
 /* --------------------------------------------------------------- schedule */
 
-int
-task_step_schedule(PyObject *self, PyObject *exc)
+/* On a foreign loop, by loop.call_soon(). */
+COLD static int
+task_step_schedule_foreign(PyObject *self, PyObject *exc)
 {
     FutureData *f = future_data(self);
-    if (LIKELY(f->native != NULL)) {
-        return future_push(f->native, task_step_job, Py_NewRef(self), Py_XNewRef(exc),
-                           NULL);
-    }
     PyObject *step = task_step_callable(self);
     if (step == NULL) {
         return -1;
@@ -45,6 +42,16 @@ task_step_schedule(PyObject *self, PyObject *exc)
     int rc = future_call_soon(f, step, exc, task_data(self)->context);
     Py_DECREF(step);
     return rc;
+}
+
+int
+task_step_schedule(PyObject *self, PyObject *exc)
+{
+    Loop *native = future_data(self)->native;
+    if (UNLIKELY(native == NULL)) {
+        return task_step_schedule_foreign(self, exc);
+    }
+    return future_push(native, task_step_job, Py_NewRef(self), Py_XNewRef(exc), NULL);
 }
 
 /* ------------------------------------------------------------ how it ended */
@@ -81,7 +88,7 @@ task_step_cancelled(PyObject *self, PyObject *exc)
 }
 
 /* The coroutine has raised. */
-static int
+COLD static int
 task_step_raised(PyObject *self)
 {
     ModuleState *state = future_data(self)->state;
@@ -108,7 +115,7 @@ task_step_raised(PyObject *self)
 
 /* Throw RuntimeError(text) into the coroutine in the next turn.  Steals text and
  * result. */
-static int
+COLD static int
 task_step_bad_yield(PyObject *self, PyObject *text, PyObject *result)
 {
     Py_DECREF(result);
@@ -124,7 +131,7 @@ task_step_bad_yield(PyObject *self, PyObject *text, PyObject *result)
 
 /* What it has begun to wait for is asked to cancel, if that was requested while
  * the step ran. */
-static int
+COLD static int
 task_step_pass_cancel(PyObject *self)
 {
     FutureData *f = future_data(self);
@@ -254,7 +261,7 @@ task_step_yielded_nonsense(PyObject *self, PyObject *result)
 }
 
 /* Anything but None and a future of ours in order.  Steals result. */
-static int
+COLD static int
 task_step_yielded_other(PyObject *self, PyObject *result)
 {
     ModuleState *state = future_data(self)->state;
@@ -297,7 +304,7 @@ task_step_yielded(PyObject *self, FutureData *f, PyObject *result)
 /* -------------------------------------------------------------- the step */
 
 /* coro.throw(exc), as PyIter_Send would report it.  Steals exc. */
-static PySendResult
+COLD static PySendResult
 task_step_throw(const ModuleState *state, PyObject *coro, PyObject *exc,
                 PyObject **result)
 {
@@ -317,7 +324,7 @@ task_step_throw(const ModuleState *state, PyObject *coro, PyObject *exc,
 
 /* What a task is stepped with when cancel() was called: exc if that is a
  * CancelledError already.  Steals exc.  -> new or NULL */
-static PyObject *
+COLD static PyObject *
 task_step_take_cancel(FutureData *f, TaskData *t, PyObject *exc)
 {
     if (exc != NULL && !PyErr_GivenExceptionMatches(exc, f->state->CancelledError)) {
@@ -332,7 +339,7 @@ task_step_take_cancel(FutureData *f, TaskData *t, PyObject *exc)
     return exc;
 }
 
-static int
+COLD static int
 task_step_already_done(PyObject *self, PyObject *exc)
 {
     PyErr_Format(future_data(self)->state->InvalidStateError,
@@ -351,7 +358,7 @@ task_step_resume(PyObject *self, FutureData *f, PyObject *exc, bool leave)
     PyObject *result;
     PySendResult sent;
     if (LIKELY(exc == NULL)) {
-        sent = PyIter_Send(coro, Py_None, &result);
+        sent = task_data(self)->send(coro, Py_None, &result);
     }
     else {
         sent = task_step_throw(f->state, coro, exc, &result);
@@ -396,7 +403,7 @@ task_step_run(PyObject *self, PyObject *exc)
 /* The context of the task is in use elsewhere (a run nested in it): the step
  * cannot run, now or later.  asyncio reports that and leaves the task pending for
  * ever; here it also ends, so that who awaits it gets the error.  Steals exc. */
-static int
+COLD static int
 task_step_no_context(PyObject *self, PyObject *exc)
 {
     Loop *loop = future_data(self)->native;
@@ -439,7 +446,7 @@ task_step_in_context(PyObject *self, PyObject *exc)
 
 /* The step failed in a way that is not the coroutine's affair.  0, or -1 with
  * what must leave run_forever. */
-static int
+COLD static int
 task_step_report(Loop *loop, PyObject *self, const char *message)
 {
     if (errors_must_leave()) {
@@ -462,7 +469,7 @@ task_step_job(Loop *loop, Job *job)
 
 /* What a task is stepped with when `future`, exactly ours, is done: *exc is NULL
  * or the exception to throw, new.  0 or -1. */
-static int
+COLD static int
 task_step_ending(PyObject *future, PyObject **exc)
 {
     PyObject *outcome;
@@ -638,7 +645,7 @@ task_step_first(PyObject *self, FutureData *f)
 }
 
 /* Run the first step now, in the place of whoever is current. */
-static int
+COLD static int
 task_step_eager(PyObject *self)
 {
     FutureData *f = future_data(self);

@@ -33,6 +33,10 @@
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* For functions off the beaten track: inlined, they would make the hot function
+ * around them save more registers (30 instructions per task switch). */
+#define COLD __attribute__((cold, noinline))
+
 /* A method body: METH_FASTCALL | METH_KEYWORDS wants this cast through void. */
 #define METHOD(function) ((PyCFunction)(void (*)(void))(function))
 

@@ -44,8 +44,9 @@ ring_at(const Ring *ring, uint32_t i)
     return ring->slots + slot * ring->size;
 }
 
-/* Double the capacity.  0, or -1 without memory: the ring is then unchanged. */
-static inline int
+/* Double the capacity.  0, or -1 without memory: the ring is then unchanged.
+ * Kept out of line: inlined, it would cost every push its saved registers. */
+static inline __attribute__((cold, noinline)) int
 ring_grow(Ring *ring)
 {
     uint32_t capacity = ring->capacity ? ring->capacity * 2 : RING_FIRST_CAPACITY;
