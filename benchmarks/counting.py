@@ -55,7 +55,8 @@ def _counts(tool: str, file: Path) -> dict[str, int]:
         if match[2].startswith("PROGRAM TOTALS"):
             found[""] = count
         else:
-            name = match[2].split(":", 1)[-1].replace("'2", "")
+            # "file:function [object]"; inlined code appears once more, without the object
+            name = match[2].split(":", 1)[-1].split(" [")[0].replace("'2", "")
             found[name] = found.get(name, 0) + count
     return found
 
