@@ -83,6 +83,31 @@ pycompat_hash_pointer(const void *address)
 #endif
 }
 
+/* Do we hold the only reference?  Never sure where other threads run as well. */
+static inline bool
+pycompat_is_unique(PyObject *op)
+{
+#ifdef Py_GIL_DISABLED
+    return PyUnstable_Object_IsUniquelyReferenced(op);
+#else
+    return Py_REFCNT(op) == 1;
+#endif
+}
+
+/* Cut a bytes object that nobody else has down to `size` bytes: what
+ * _PyBytes_Resize() does, without giving memory back.  size <= its present size. */
+static inline void
+pycompat_shorten_bytes(PyObject *op, Py_ssize_t size)
+{
+    PyBytesObject *bytes = (PyBytesObject *)op;
+    Py_SET_SIZE(bytes, size);
+    bytes->ob_sval[size] = '\0';
+    _Py_COMP_DIAG_PUSH
+    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
+    bytes->ob_shash = -1;
+    _Py_COMP_DIAG_POP
+}
+
 /* The bases of Future and Task are static types on 3.11, whose traverse does
  * not visit the type; from 3.12 on they are heap types, which do. */
 #if PY_VERSION_HEX < 0x030c0000

@@ -440,6 +440,7 @@ loop_dealloc(PyObject *op)
     freelist_free(&self->free_sock_ops);
     uv_mutex_destroy(&self->inbox_mutex);
     free(self->slab);
+    Py_XDECREF(self->spare_bytes);
     type->tp_free(op);
     Py_DECREF(type);
 }

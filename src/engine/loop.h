@@ -134,6 +134,7 @@ struct Loop {
 
     /* io/read.c: one read buffer for all connections, made on first use */
     char *slab;                  /* owned: LOOP_SLAB_SIZE bytes, or NULL */
+    PyObject *spare_bytes;       /* owned: a bytes object that nobody else has, or NULL */
 
     /* awaitable/: what floor 2 keeps per loop */
     ListNode tasks;              /* every unfinished native task (registry.c) */

@@ -58,6 +58,14 @@ typedef struct WriteQueue {
     PyObject *few[2];        /* most callbacks write once or twice */
 } WriteQueue;
 
+/* A method of the protocol, found once.  As the plain function where there is one:
+ * the protocol is then its first argument, which saves the 64 bytes of a bound
+ * method and unpacking it for every message. */
+typedef struct ReadMethod {
+    PyObject *callable;      /* owned; NULL: not there when we looked */
+    bool is_function;
+} ReadMethod;
+
 typedef struct StreamKind StreamKind;
 typedef struct BufferedReader BufferedReader;    /* read.c */
 typedef struct WriteReq WriteReq;                /* write.c */
@@ -81,9 +89,8 @@ typedef struct Stream {
     bool reading;            /* libuv reads */
     bool lending;            /* inside libuv's alloc callback: uv_read_stop would crash */
     bool is_buffered;        /* the protocol lends its own buffers */
-    bool receive_is_function;     /* receive wants the protocol as first argument */
     uint32_t burst;          /* bytes read in a row with every buffer filled */
-    PyObject *receive;       /* owned: the protocol's data_received; NULL: not looked up */
+    ReadMethod receive;      /* data_received() */
     BufferedReader *buffered;     /* owned; NULL until it was a BufferedProtocol */
 
     /* write.c */

@@ -16,6 +16,7 @@
 #include "base/errors.h"
 #include "base/pycompat.h"
 #include "engine/gate.h"
+#include "io/read.h"
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -103,7 +104,7 @@ write_queue_rewind(WriteQueue *queue)
 
 /* `sent` bytes have left. */
 static void
-write_queue_consume(WriteQueue *queue, size_t sent)
+write_queue_consume(Loop *loop, WriteQueue *queue, size_t sent)
 {
     queue->bytes -= sent;
     sent += queue->offset;
@@ -116,7 +117,7 @@ write_queue_consume(WriteQueue *queue, size_t sent)
         }
         sent -= size;
         queue->head++;
-        Py_DECREF(piece);
+        read_recycle(loop, piece);
     }
     queue->offset = 0;
     write_queue_rewind(queue);
@@ -203,7 +204,7 @@ write_drain(Stream *self)
         if (UNLIKELY(sent < 0)) {
             return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno;
         }
-        write_queue_consume(&self->queue, (size_t)sent);
+        write_queue_consume(self->transport.loop, &self->queue, (size_t)sent);
         if ((size_t)sent < wanted) {
             return 0;
         }
@@ -295,7 +296,7 @@ write_submit(Stream *self)
         return -1;
     }
     self->request = request;
-    write_queue_consume(&self->queue, total);
+    write_queue_consume(self->transport.loop, &self->queue, total);
     return 0;
 }
 
@@ -440,29 +441,44 @@ write_large_buffer(Stream *self, const Py_buffer *view)
     return write_flush(self);
 }
 
+/* The connection is gone: count, and say so when somebody keeps on writing. */
 static int
-write_buffer(Stream *self, PyObject *data)
+write_after_end(Stream *self)
 {
-    Py_buffer view;
-    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
-        return -1;
+    Transport *transport = &self->transport;
+    if (transport->conn_lost++ < WRITE_WARN_AFTER) {
+        return 0;
     }
-    int rc = 0;
-    if (view.len >= WRITE_COPY_BYTES) {
-        rc = write_large_buffer(self, &view);
-    }
-    else if (view.len > 0) {
-        PyObject *copy = PyBytes_FromStringAndSize(view.buf, view.len);
-        rc = copy == NULL || write_queue_push(&self->queue, copy) < 0 ? -1 : 0;
-        rc = rc < 0 ? rc : write_queued(self);
-    }
-    PyBuffer_Release(&view);
-    return rc;
+    PyObject *result = PyObject_CallMethod(transport->loop->state->logger, "warning", "s",
+                                           "socket.send() raised exception.");
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
 }
 
-/* asyncio's tests before a write, in its order.  1 go on, 0 nothing to do, -1. */
+/* A buffer that is not plain bytes: small ones are copied, large ones sent at once. */
 static int
-write_check(Stream *self, PyObject *data)
+write_view(Stream *self, const Py_buffer *view)
+{
+    Loop *loop = self->transport.loop;
+    if (view->len == 0) {
+        return 0;
+    }
+    if (self->transport.conn_lost > 0) {
+        return write_after_end(self);
+    }
+    if (view->len >= WRITE_COPY_BYTES) {
+        return write_large_buffer(self, view);
+    }
+    PyObject *copy = read_make_bytes(loop, view->buf, view->len);
+    if (copy == NULL || write_queue_push(&self->queue, copy) < 0) {
+        return -1;
+    }
+    return write_queued(self);
+}
+
+/* Whatever is not a bytes object, or comes after write_eof().  In asyncio's order. */
+static int
+write_unusual(Stream *self, PyObject *data)
 {
     if (!PyBytes_Check(data) && !PyByteArray_Check(data) && !PyMemoryView_Check(data)) {
         PyErr_Format(PyExc_TypeError,
@@ -474,46 +490,31 @@ write_check(Stream *self, PyObject *data)
         PyErr_SetString(PyExc_RuntimeError, "Cannot call write() after write_eof()");
         return -1;
     }
-    return PyObject_IsTrue(data);
-}
-
-/* The connection is gone: count, and say so when somebody keeps on writing. */
-static PyObject *
-write_after_end(Stream *self)
-{
-    Transport *transport = &self->transport;
-    if (transport->conn_lost++ >= WRITE_WARN_AFTER) {
-        PyObject *result = PyObject_CallMethod(transport->loop->state->logger, "warning",
-                                               "s", "socket.send() raised exception.");
-        if (result == NULL) {
-            return NULL;
-        }
-        Py_DECREF(result);
+    Py_buffer view;
+    if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
+        return -1;
     }
-    Py_RETURN_NONE;
+    int rc = write_view(self, &view);
+    PyBuffer_Release(&view);
+    return rc;
 }
 
 PyObject *
 write_py_write(PyObject *op, PyObject *data)
 {
     Stream *self = (Stream *)op;
-    bool plain = PyBytes_CheckExact(data) && PyBytes_GET_SIZE(data) > 0;
-    if (UNLIKELY(!plain || self->eof)) {
-        int rc = write_check(self, data);
-        if (rc <= 0) {
-            return rc < 0 ? NULL : Py_NewRef(Py_None);
+    int rc = 0;
+    if (UNLIKELY(!PyBytes_CheckExact(data) || self->eof)) {
+        rc = write_unusual(self, data);
+    }
+    else if (LIKELY(PyBytes_GET_SIZE(data) > 0)) {
+        if (UNLIKELY(self->transport.conn_lost > 0)) {
+            rc = write_after_end(self);
         }
-    }
-    if (UNLIKELY(self->transport.conn_lost > 0)) {
-        return write_after_end(self);
-    }
-    int rc;
-    if (LIKELY(plain)) {
-        rc = write_queue_push(&self->queue, Py_NewRef(data));
-        rc = rc < 0 ? rc : write_queued(self);
-    }
-    else {
-        rc = write_buffer(self, data);
+        else {
+            rc = write_queue_push(&self->queue, Py_NewRef(data));
+            rc = rc < 0 ? rc : write_queued(self);
+        }
     }
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
@@ -585,15 +586,10 @@ write_py_writelines(PyObject *op, PyObject *pieces)
     if (frozen == NULL) {
         return NULL;
     }
-    PyObject *result = NULL;
-    if (self->transport.conn_lost > 0 && PyTuple_GET_SIZE(frozen) > 0) {
-        result = write_after_end(self);
-    }
-    else if (write_queue_all(self, frozen) == 0) {
-        result = Py_NewRef(Py_None);
-    }
+    bool ended = self->transport.conn_lost > 0 && PyTuple_GET_SIZE(frozen) > 0;
+    int rc = ended ? write_after_end(self) : write_queue_all(self, frozen);
     Py_DECREF(frozen);
-    return result;
+    return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 PyObject *
