@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from . import _compat
 from ._core import Future, Handle, Task, TimerHandle, libuv_version
 from ._install import install, new_event_loop, run, uninstall
 from ._version import __version__
@@ -48,4 +49,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), "EventLoopPolicy"})
+    lazy = {"EventLoopPolicy"} if _compat.HAS_POLICIES else set()
+    return sorted({*globals(), *lazy})
