@@ -46,7 +46,7 @@ ring_at(const Ring *ring, uint32_t i)
 
 /* Double the capacity.  0, or -1 without memory: the ring is then unchanged.
  * Kept out of line: inlined, it would cost every push its saved registers. */
-static inline __attribute__((cold, noinline)) int
+static __attribute__((cold, noinline, unused)) int
 ring_grow(Ring *ring)
 {
     uint32_t capacity = ring->capacity ? ring->capacity * 2 : RING_FIRST_CAPACITY;

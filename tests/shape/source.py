@@ -21,7 +21,7 @@ _NOISE = re.compile(
     r"""//[^\n]* | /\*.*?\*/ | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*'""", re.X | re.S
 )
 _FUNCTION = re.compile(
-    r"^(?P<returns>[A-Za-z_][^\n;={}()#]*)\n"
+    r"^(?P<returns>[A-Za-z_][^\n;={}#]*)\n"
     r"(?P<name>[A-Za-z_]\w*)\((?P<params>[^;{}]*)\)[^\S\n]*\n"
     r"\{\n(?P<body>.*?)^\}",
     re.M | re.S,
