@@ -6,78 +6,73 @@
  * are numbers it looks nothing up, and so its answer is the one socket.getaddrinfo()
  * gives, to the last flag.  Only when it says no does a thread ask again in earnest.
  *
- * A request is malloc'ed and not part of a Python object: libuv's thread may still
- * write into it when everything else has gone.  Then the loop is closed, the request
- * an orphan, and its memory (with the uv loop it points to) is left to the process.
+ * The thread calls libc directly and not through uv_getaddrinfo(), which refuses
+ * some hosts, renumbers the errors and lets only two look-ups run at a time.
+ *
+ * A request is malloc'ed and not part of a Python object: the thread may still write
+ * into it when everything else has gone.  Then the loop is closed, the request an
+ * orphan, and its memory (with the uv loop it points to) is left to the process.
  */
 #include "io/resolver.h"
 
 #include "awaitable/future.h"
-#include "base/args.h"
 #include "base/errors.h"
+#include "base/pycompat.h"
 #include "engine/gate.h"
 #include "io/addr.h"
 
 #include <limits.h>
 #include <netdb.h>
 
-typedef struct Lookup {
+/* getaddrinfo()'s arguments, and where its answer goes. */
+typedef struct AddressQuery {
+    char *host;              /* owned, NULL for None */
+    char *port;              /* owned, NULL for None */
+    struct addrinfo hints;
+    struct addrinfo *infos;  /* owned, NULL until answered */
+} AddressQuery;
+
+/* The same for getnameinfo(). */
+typedef struct NameQuery {
+    Addr addr;
+    int flags;
+    char host[NI_MAXHOST];
+    char service[NI_MAXSERV];
+} NameQuery;
+
+typedef struct Lookup Lookup;
+struct Lookup {
     ListNode node;           /* in loop->lookups until answered */
     Loop *loop;              /* borrowed: open, else the answer never comes */
     PyObject *future;        /* owned; NULL when nobody waits any more */
+    uv_work_t uv;
+    /* By kind of query.  `ask` runs in a thread, without Python; -> EAI code. */
+    int (*ask)(Lookup *self);
+    PyObject *(*answer)(Lookup *self);       /* -> new or NULL */
+    int error;               /* what `ask` returned */
+    int system_error;        /* errno, when that was EAI_SYSTEM */
     union {
-        uv_req_t any;
-        uv_getaddrinfo_t addrinfo;
-        uv_getnameinfo_t nameinfo;
-    } uv;
-} Lookup;
+        AddressQuery address;
+        NameQuery name;
+    };
+};
 
 /* ------------------------------------------------------------------- errors */
 
-/* libuv renumbers libc's codes and has lost some texts; users want libc's. */
-static const struct {
-    int uv;
-    int libc;
-} resolver_codes[] = {
-    {UV_EAI_AGAIN, EAI_AGAIN},       {UV_EAI_BADFLAGS, EAI_BADFLAGS},
-    {UV_EAI_FAIL, EAI_FAIL},         {UV_EAI_FAMILY, EAI_FAMILY},
-    {UV_EAI_MEMORY, EAI_MEMORY},     {UV_EAI_NONAME, EAI_NONAME},
-    {UV_EAI_SERVICE, EAI_SERVICE},   {UV_EAI_SOCKTYPE, EAI_SOCKTYPE},
-    {UV_EAI_OVERFLOW, EAI_OVERFLOW},
-#ifdef EAI_ADDRFAMILY
-    {UV_EAI_ADDRFAMILY, EAI_ADDRFAMILY},
-#endif
-#ifdef EAI_NODATA
-    {UV_EAI_NODATA, EAI_NODATA},
-#endif
-    /* Refused by libuv itself: a host too long, or not text. */
-    {UV_EINVAL, EAI_NONAME},
-};
-
-/* socket.gaierror(code, text) as an exception object.  -> new or NULL */
+/* The exception for a code of getaddrinfo() or getnameinfo().  -> new or NULL */
 static PyObject *
-resolver_make_error(Loop *loop, int code)
+resolver_make_error(Loop *loop, int code, int system_error)
 {
+    if (code == EAI_SYSTEM) {
+        return errors_make_oserror(system_error);
+    }
     return PyObject_CallFunction(loop->state->gaierror, "is", code, gai_strerror(code));
 }
 
-/* The exception for a status of libuv.  -> new or NULL */
 static PyObject *
-resolver_make_uv_error(Loop *loop, int status)
+resolver_raise(Loop *loop, int code, int system_error)
 {
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(resolver_codes); i++) {
-        if (resolver_codes[i].uv == status) {
-            return resolver_make_error(loop, resolver_codes[i].libc);
-        }
-    }
-    return errors_make_oserror(-status);
-}
-
-static PyObject *
-resolver_raise(Loop *loop, int code)
-{
-    PyObject *exc = code == EAI_SYSTEM ? errors_make_oserror(errno)
-                                       : resolver_make_error(loop, code);
+    PyObject *exc = resolver_make_error(loop, code, system_error);
     if (exc != NULL) {
         PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
         Py_DECREF(exc);
@@ -144,116 +139,139 @@ resolver_names(const char *host, const char *service)
 
 /* ----------------------------------------------------------------- requests */
 
-/* -> a request with a new Future, or NULL */
+static int
+resolver_ask_address(Lookup *self)
+{
+    AddressQuery *query = &self->address;
+    return getaddrinfo(query->host, query->port, &query->hints, &query->infos);
+}
+
+static PyObject *
+resolver_answer_address(Lookup *self)
+{
+    return resolver_infos(self->loop, self->address.infos);
+}
+
+static int
+resolver_ask_name(Lookup *self)
+{
+    NameQuery *query = &self->name;
+    return getnameinfo(&query->addr.any, query->addr.length, query->host,
+                       sizeof(query->host), query->service, sizeof(query->service),
+                       query->flags);
+}
+
+static PyObject *
+resolver_answer_name(Lookup *self)
+{
+    return resolver_names(self->name.host, self->name.service);
+}
+
+/* -> a request that is not yet under way, or NULL */
 static Lookup *
-resolver_new(Loop *loop)
+resolver_new(Loop *loop, int (*ask)(Lookup *), PyObject *(*answer)(Lookup *))
 {
     Lookup *self = PyMem_RawCalloc(1, sizeof(Lookup));
     if (self == NULL) {
         PyErr_NoMemory();
         return NULL;
     }
-    self->future = future_new(loop);
-    if (self->future == NULL) {
-        PyMem_RawFree(self);
-        return NULL;
-    }
     self->loop = loop;
-    self->uv.any.data = self;
-    list_append(&loop->lookups, &self->node);
-    loop->requests_pending++;
+    self->uv.data = self;
+    self->ask = ask;
+    self->answer = answer;
+    list_init(&self->node);
     return self;
 }
 
-/* Forget a request that libuv has no hold on.  -> its future (owned) or NULL */
-static PyObject *
+/* libuv has no hold on it (any more).  May run Python code. */
+static void
 resolver_free(Lookup *self)
 {
     PyObject *future = self->future;
     list_remove(&self->node);
-    self->loop->requests_pending--;
+    if (self->ask == resolver_ask_address) {
+        PyMem_RawFree(self->address.host);
+        PyMem_RawFree(self->address.port);
+        if (self->address.infos != NULL) {
+            freeaddrinfo(self->address.infos);
+        }
+    }
     PyMem_RawFree(self);
-    return future;
+    Py_XDECREF(future);
 }
 
-/* After the uv_get*() call: the future to return, or its error.  -> new */
-static PyObject *
-resolver_started(Lookup *self, int rc)
+/* In one of libuv's threads: no Python, nothing but the request. */
+static void
+resolver_look_up(uv_work_t *uv)
 {
-    if (rc == 0) {
-        return Py_NewRef(self->future);
-    }
-    Loop *loop = self->loop;
-    Py_DECREF(resolver_free(self));
-    PyObject *exc = resolver_make_uv_error(loop, rc);
-    if (exc != NULL) {
-        PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
-        Py_DECREF(exc);
-    }
-    return NULL;
+    Lookup *self = uv->data;
+    self->error = self->ask(self);
+    self->system_error = errno;
 }
 
-/* Libuv is done with the request: give the future its answer (stolen; NULL when
- * the exception that is set, or `status`, says why there is none).  0 or -1. */
+/* Give the future its end.  0 or -1. */
 static int
-resolver_answered(Lookup *self, int status, PyObject *answer)
+resolver_deliver(Lookup *self)
 {
-    Loop *loop = self->loop;
-    PyObject *future = resolver_free(self);
-    int rc = answer == NULL && status == 0 ? -1 : 0;      /* an exception is set */
-    if (future == NULL) {
-        Py_XDECREF(answer);
-        return rc;
+    if (self->error == 0) {
+        PyObject *answer = self->answer(self);
+        if (answer != NULL) {
+            int rc = future_resolve(self->future, answer);
+            Py_DECREF(answer);
+            return rc;
+        }
     }
-    if (status < 0) {
-        answer = resolver_make_uv_error(loop, status);
-        rc = answer == NULL ? -1 : future_reject(future, answer);
+    PyObject *exc = PyErr_Occurred()
+                        ? PyErr_GetRaisedException()
+                        : resolver_make_error(self->loop, self->error,
+                                              self->system_error);
+    if (exc == NULL) {
+        return -1;
     }
-    else if (rc == 0) {
-        rc = future_resolve(future, answer);
-    }
-    Py_XDECREF(answer);
-    Py_DECREF(future);
+    int rc = future_reject(self->future, exc);
+    Py_DECREF(exc);
     return rc;
 }
 
+/* The future is NULL when the loop is being closed: nobody waits. */
 static int
-resolver_take_infos(Lookup *self, int status, struct addrinfo *infos)
+resolver_answered(Lookup *self)
 {
-    PyObject *answer = NULL;
-    if (status == 0 && self->future != NULL) {
-        answer = resolver_infos(self->loop, infos);
-    }
-    else if (status == 0) {
-        answer = Py_NewRef(Py_None);
-    }
-    uv_freeaddrinfo(infos);
-    return resolver_answered(self, status, answer);
+    self->loop->requests_pending--;
+    int rc = self->future == NULL ? 0 : resolver_deliver(self);
+    resolver_free(self);
+    return rc;
 }
 
 static void
-resolver_on_infos(uv_getaddrinfo_t *uv, int status, struct addrinfo *infos)
+resolver_on_answer(uv_work_t *uv, int Py_UNUSED(status))
 {
     Loop *loop = ((Lookup *)uv->data)->loop;
     gate_enter_loop(loop);
-    gate_leave(loop, resolver_take_infos(uv->data, status, infos), "getaddrinfo() failed");
+    gate_leave(loop, resolver_answered(uv->data), "Resolving a name failed");
 }
 
-static int
-resolver_take_names(Lookup *self, int status, const char *host, const char *service)
+/* Send it to a thread.  Steals self.  -> the Future of its answer, new; or NULL */
+static PyObject *
+resolver_start(Lookup *self)
 {
-    PyObject *answer = status == 0 ? resolver_names(host, service) : NULL;
-    return resolver_answered(self, status, answer);
-}
-
-static void
-resolver_on_names(uv_getnameinfo_t *uv, int status, const char *host,
-                  const char *service)
-{
-    Loop *loop = ((Lookup *)uv->data)->loop;
-    gate_enter_loop(loop);
-    gate_leave(loop, resolver_take_names(uv->data, status, host, service),
-               "getnameinfo() failed");
+    Loop *loop = self->loop;
+    PyObject *future = future_new(loop);
+    if (future == NULL) {
+        resolver_free(self);
+        return NULL;
+    }
+    self->future = Py_NewRef(future);
+    int rc = uv_queue_work(loop->uv, &self->uv, resolver_look_up, resolver_on_answer);
+    if (rc < 0) {
+        resolver_free(self);
+        Py_DECREF(future);
+        return errors_from_uv(rc);
+    }
+    list_append(&loop->lookups, &self->node);
+    loop->requests_pending++;
+    return future;
 }
 
 void
@@ -265,7 +283,7 @@ resolver_close(Loop *loop)
         node = node->next;
         PyObject *future = self->future;
         self->future = NULL;
-        uv_cancel(&self->uv.any);        /* those that no thread has taken up yet */
+        uv_cancel((uv_req_t *)&self->uv);        /* those that no thread has taken up yet */
         Py_XDECREF(future);
     }
 }
@@ -282,7 +300,7 @@ resolver_traverse(Loop *loop, visitproc visit, void *arg)
 
 /* -------------------------------------------------------------- getaddrinfo */
 
-/* The arguments of getaddrinfo() for libc. */
+/* What the caller asks, for libc. */
 typedef struct Question {
     PyObject *host_bytes;    /* owned, or NULL */
     PyObject *port_text;     /* owned, or NULL */
@@ -404,19 +422,37 @@ resolver_answer_now(Loop *loop, const Question *question)
     return answer;
 }
 
-static PyObject *
-resolver_ask_infos(Loop *loop, const Question *question)
+/* A copy that the thread may read; NULL stays NULL.  0 or -1. */
+static int
+resolver_copy_text(const char *text, char **out)
 {
-    if (question->host == NULL && question->port == NULL) {
-        return resolver_raise(loop, EAI_NONAME);
+    if (text == NULL) {
+        return 0;
     }
-    Lookup *self = resolver_new(loop);
+    size_t size = strlen(text) + 1;
+    *out = PyMem_RawMalloc(size);
+    if (*out == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(*out, text, size);
+    return 0;
+}
+
+static PyObject *
+resolver_answer_later(Loop *loop, const Question *question)
+{
+    Lookup *self = resolver_new(loop, resolver_ask_address, resolver_answer_address);
     if (self == NULL) {
         return NULL;
     }
-    int rc = uv_getaddrinfo(loop->uv, &self->uv.addrinfo, resolver_on_infos,
-                            question->host, question->port, &question->hints);
-    return resolver_started(self, rc);
+    self->address.hints = question->hints;
+    if (resolver_copy_text(question->host, &self->address.host) < 0
+        || resolver_copy_text(question->port, &self->address.port) < 0) {
+        resolver_free(self);
+        return NULL;
+    }
+    return resolver_start(self);
 }
 
 static int
@@ -444,7 +480,7 @@ resolver_py_getaddrinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     if (resolver_parse_question(&question, args) == 0) {
         answer = resolver_answer_now(loop, &question);
         if (answer == Py_None) {
-            answer = resolver_ask_infos(loop, &question);
+            answer = resolver_answer_later(loop, &question);
         }
     }
     resolver_drop_question(&question);
@@ -483,7 +519,7 @@ resolver_parse_sockaddr(Loop *loop, PyObject *tuple, Addr *addr)
     struct addrinfo *infos = NULL;
     int error = getaddrinfo(host, service, &hints, &infos);
     if (error != 0) {
-        resolver_raise(loop, error);
+        resolver_raise(loop, error, errno);
         return -1;
     }
     addr->length = infos->ai_addrlen;
@@ -500,15 +536,6 @@ resolver_parse_sockaddr(Loop *loop, PyObject *tuple, Addr *addr)
     return 0;
 }
 
-static PyObject *
-resolver_answer_names_now(Loop *loop, const Addr *addr, int flags)
-{
-    char host[NI_MAXHOST], service[NI_MAXSERV];
-    int error = getnameinfo(&addr->any, addr->length, host, sizeof(host), service,
-                            sizeof(service), flags);
-    return error != 0 ? resolver_raise(loop, error) : resolver_names(host, service);
-}
-
 PyObject *
 resolver_py_getnameinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                         PyObject *kwnames)
@@ -521,14 +548,18 @@ resolver_py_getnameinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         || resolver_parse_sockaddr(loop, args[0], &addr) < 0) {
         return NULL;
     }
-    if (flags & NI_NUMERICHOST && flags & NI_NUMERICSERV) {
-        return resolver_answer_names_now(loop, &addr, flags);
-    }
-    Lookup *self = resolver_new(loop);
+    Lookup *self = resolver_new(loop, resolver_ask_name, resolver_answer_name);
     if (self == NULL) {
         return NULL;
     }
-    int rc = uv_getnameinfo(loop->uv, &self->uv.nameinfo, resolver_on_names, &addr.any,
-                            flags);
-    return resolver_started(self, rc);
+    self->name.addr = addr;
+    self->name.flags = flags;
+    if (!(flags & NI_NUMERICHOST && flags & NI_NUMERICSERV)) {
+        return resolver_start(self);
+    }
+    int error = resolver_ask_name(self);
+    PyObject *answer = error != 0 ? resolver_raise(loop, error, errno)
+                                  : resolver_answer_name(self);
+    resolver_free(self);
+    return answer;
 }
