@@ -13,6 +13,8 @@ import sys
 import textwrap
 import time
 
+from tests.loops import open_descriptors
+
 PY = sys.version_info[:2]
 TESTS = pathlib.Path(__file__).resolve().parent
 LIMIT = 20.0  # seconds; a bound that only a hang reaches
@@ -177,6 +179,19 @@ def assert_usable(loop):
 
     assert loop.run_until_complete(work()) == 42
     assert sorted(seen) == ["later", "soon"]
+
+
+def steady(loop) -> dict[int, str]:
+    """The open descriptors, after the loop has opened what it opens only when needed."""
+    near, far = socket.socketpair()
+    with near, far:
+        loop.add_reader(near, int)
+        turns(loop)
+        loop.remove_reader(near)
+    server = run(loop, loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
+    server.close()
+    settle(loop)
+    return open_descriptors()
 
 
 def receive_exactly(sock: socket.socket, size: int) -> bytes:

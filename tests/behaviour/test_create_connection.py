@@ -8,7 +8,7 @@ import ssl
 import pytest
 
 from tests.loops import open_descriptors
-from tests.tools import PY, Recorder, assert_usable, run, run_until, settle
+from tests.tools import PY, Recorder, assert_usable, run, run_until, settle, steady
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_a_local_address(loop, listener):
 
 
 def test_e12_a_local_address_in_use(loop, listener):
-    before = open_descriptors()
+    before = steady(loop)
     with pytest.raises(OSError) as caught:
         run(
             loop,
@@ -92,7 +92,7 @@ def test_n13_one_dead_address_before_a_live_one(loop, listener, monkeypatch):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_n13_refused(loop, host):
-    before = open_descriptors()
+    before = steady(loop)
     with pytest.raises(OSError) as caught:
         run(loop, loop.create_connection(Recorder, host, closed_port()))
     assert "refused" in str(caught.value).lower() or "Connect call failed" in str(caught.value)
@@ -140,7 +140,7 @@ def test_a_host_that_does_not_exist(loop):
 
 @pytest.mark.parametrize("port", [65536, 99999, 2**31, -1])
 def test_a23_a_port_out_of_range(loop, port):
-    before = open_descriptors()
+    before = steady(loop)
     with pytest.raises((OverflowError, OSError)):
         run(loop, loop.create_connection(Recorder, "127.0.0.1", port))
     assert open_descriptors() == before
@@ -187,7 +187,7 @@ def test_a25_tls_limits_without_ssl(loop, name):
 
 @pytest.mark.hotloop_only(reason="TLS is not there yet")
 def test_tls_says_that_it_is_not_there_yet(loop, listener):
-    before = open_descriptors()
+    before = steady(loop)
     context = ssl.create_default_context()
     with pytest.raises(NotImplementedError):
         run(loop, loop.create_connection(Recorder, *listener.getsockname(), ssl=context))
@@ -227,7 +227,7 @@ def test_a_socket_that_is_not_connected(loop):
 
 def test_t1_cancelled_before_it_is_connected(loop, listener):
     """T1: the descriptor is closed exactly once, so that its number can be used again safely."""
-    before = open_descriptors()
+    before = steady(loop)
     address = listener.getsockname()
 
     async def main():
@@ -278,7 +278,7 @@ def test_t1_cancelled_with_a_socket_of_ours(loop, listener):
 
 def test_n13_a_black_hole_can_be_cancelled(loop):
     """A listener whose backlog is full answers nothing more."""
-    before = open_descriptors()
+    before = steady(loop)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -301,7 +301,7 @@ def test_n13_a_black_hole_can_be_cancelled(loop):
 
 
 def test_l6_a_thousand_at_once_half_of_them_cancelled(loop):
-    before = open_descriptors()
+    before = steady(loop)
 
     async def main():
         server = await loop.create_server(asyncio.Protocol, "127.0.0.1", 0, backlog=1024)

@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from tests.loops import open_descriptors
-from tests.tools import PY, Recorder, assert_usable, run, run_until, settle
+from tests.tools import PY, Recorder, assert_usable, run, run_until, settle, steady
 
 
 def started(loop, factory=Recorder, host="127.0.0.1", port=0, **options):
@@ -116,7 +116,7 @@ def test_keep_alive(loop):
 
 
 def test_a23_the_address_is_in_use(loop):
-    before = open_descriptors()
+    before = steady(loop)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         host, port = taken.getsockname()
         with pytest.raises(OSError) as caught:
@@ -129,7 +129,7 @@ def test_a23_the_address_is_in_use(loop):
 
 @pytest.mark.parametrize("port", [65536, 99999, -1, 2**31])
 def test_a23_a_port_out_of_range(loop, port):
-    before = open_descriptors()
+    before = steady(loop)
     with pytest.raises(OverflowError):
         started(loop, port=port)
     assert open_descriptors() == before
@@ -178,7 +178,7 @@ def test_tls_limits_without_ssl(loop, name):
 
 @pytest.mark.hotloop_only(reason="TLS is not there yet")
 def test_tls_says_that_it_is_not_there_yet(loop):
-    before = open_descriptors()
+    before = steady(loop)
     with pytest.raises(NotImplementedError):
         started(loop, ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
     assert open_descriptors() == before

@@ -86,7 +86,7 @@ def test_inside_connection_made(loop, stream_kind):
 
 
 def test_flow_control_goes_to_the_new_one(loop, stream_kind):
-    with connected(loop, stream_kind) as (transport, old, peer):
+    with connected(loop, stream_kind) as (transport, old, _):
         new = Recorder()
         transport.set_protocol(new)
         transport.write(b"x" * 20_000_000)
@@ -96,7 +96,7 @@ def test_flow_control_goes_to_the_new_one(loop, stream_kind):
 
 
 def test_u9_attributes_replaced_on_the_instance(loop, stream_kind):
-    """Whether a replaced data_received is seen at once is not promised; it is after set_protocol."""
+    """Whether it is seen at once is not promised; after set_protocol it is."""
     with connected(loop, stream_kind) as (transport, protocol, peer):
         seen = []
         protocol.data_received = seen.append
@@ -136,9 +136,6 @@ def test_start_reading_again_after_a_switch_while_paused(loop, stream_kind):
 
 
 def test_a_stream_reader_protocol_replaced_by_a_plain_one(loop, stream_kind):
-    async def upgrade(reader_transport):
-        return reader_transport
-
     reader = asyncio.StreamReader(loop=loop)
     with connected(loop, stream_kind, asyncio.StreamReaderProtocol(reader, loop=loop)) as (
         transport,

@@ -7,7 +7,16 @@ import socket
 import pytest
 
 from tests.loops import open_descriptors
-from tests.tools import Recorder, assert_usable, connected, run, run_until, settle, shrink_buffers
+from tests.tools import (
+    Recorder,
+    assert_usable,
+    connected,
+    run,
+    run_until,
+    settle,
+    shrink_buffers,
+    steady,
+)
 
 
 def failing(name):
@@ -48,7 +57,7 @@ def test_x2_connection_made(loop, stream_kind, reports):
 
 @pytest.mark.parametrize("how", ["close", "abort", "peer"])
 def test_x4_connection_lost(loop, stream_kind, reports, how):
-    before = open_descriptors()
+    before = steady(loop)
     with connected(loop, stream_kind, failing("connection_lost")) as (transport, protocol, peer):
         peer.shutdown(socket.SHUT_WR) if how == "peer" else getattr(transport, how)()
         run_until(loop, lambda: protocol.lost)
@@ -81,7 +90,7 @@ def test_x5_flow_control(loop, stream_kind, reports, name):
 
 @pytest.mark.hotloop_only(reason="asyncio tells it in debug mode only, and leaves the socket open")
 def test_x6_factory_in_accept(loop, reports):
-    before = open_descriptors()
+    before = steady(loop)
 
     def factory():
         raise ZeroDivisionError
@@ -103,7 +112,7 @@ def test_x6_factory_in_accept(loop, reports):
 
 @pytest.mark.hotloop_only(reason="asyncio leaves the socket to the collector")
 def test_x6_factory_in_create_connection(loop):
-    before = open_descriptors()
+    before = steady(loop)
 
     def factory():
         raise ZeroDivisionError

@@ -159,7 +159,7 @@ def test_n4_drain_waits_for_the_reader(loop):
         near, far = socket.socketpair()
         near.setblocking(False)
         shrink_buffers(near, far)
-        reader, writer = await asyncio.open_unix_connection(sock=near)
+        _, writer = await asyncio.open_unix_connection(sock=near)
         writer.write(b"x" * 2_000_000)
         waiting = asyncio.ensure_future(writer.drain())
         await asyncio.sleep(0.005)

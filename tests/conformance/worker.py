@@ -206,7 +206,9 @@ def _child(test: unittest.TestCase, result_to: int, log: int, home: str) -> None
         os.dup2(log, 2)
         with open(os.devnull, "rb") as nothing:
             os.dup2(nothing.fileno(), 0)
-        faulthandler.enable(file=2, all_threads=True)
+        # From 3.14 a C stack would follow and push the Python stack out of sight.
+        options = {"c_stack": False} if sys.version_info >= (3, 14) else {}
+        faulthandler.enable(file=2, all_threads=True, **options)
         status, detail = _run(test)
         message = json.dumps({"status": status, "detail": detail[-_DETAIL_LIMIT:]})
         os.write(result_to, message.encode())

@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: MIT
+"""add_signal_handler and its refusals; storms; the interplay with signal.signal (A28, P6, P7)."""
+
+import asyncio
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from tests.tools import assert_usable, run_until, settle
+
+USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
+
+
+@pytest.fixture(autouse=True)
+def handlers_are_back():
+    before = {number: signal.getsignal(number) for number in (USR1, USR2, signal.SIGINT)}
+    yield
+    after = {number: signal.getsignal(number) for number in before}
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    assert after == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def kill(number=USR1):
+    os.kill(os.getpid(), number)
+
+
+def test_a_handler_runs_in_the_loop_with_its_arguments(loop):
+    seen = []
+    loop.add_signal_handler(USR1, lambda *args: seen.append(args), 1, "two")
+    kill()
+    run_until(loop, lambda: seen)
+    assert seen == [(1, "two")]
+    assert loop.remove_signal_handler(USR1) is True
+    assert loop.remove_signal_handler(USR1) is False
+
+
+def test_it_wakes_a_sleeping_loop(loop):
+    seen = []
+    loop.add_signal_handler(USR1, lambda: (seen.append(1), loop.stop()))
+    thread = threading.Thread(target=lambda: (time.sleep(0.02), kill()))
+    thread.start()
+    guard = loop.call_later(20, loop.stop)
+    started = time.monotonic()
+    loop.run_forever()
+    thread.join()
+    guard.cancel()
+    assert seen == [1] and time.monotonic() - started < 10
+    loop.remove_signal_handler(USR1)
+
+
+def test_a_second_handler_replaces_the_first(loop):
+    seen = []
+    loop.add_signal_handler(USR1, seen.append, "old")
+    loop.add_signal_handler(USR1, seen.append, "new")
+    kill()
+    run_until(loop, lambda: seen)
+    assert seen == ["new"]
+    loop.remove_signal_handler(USR1)
+
+
+def test_several_signals(loop):
+    seen = []
+    loop.add_signal_handler(USR1, seen.append, 1)
+    loop.add_signal_handler(USR2, seen.append, 2)
+    kill(USR2)
+    kill(USR1)
+    run_until(loop, lambda: len(seen) == 2)
+    assert sorted(seen) == [1, 2]
+    loop.remove_signal_handler(USR1)
+    loop.remove_signal_handler(USR2)
+
+
+def test_sigint_becomes_a_callback_and_back_again(loop):
+    seen = []
+    loop.add_signal_handler(signal.SIGINT, seen.append, 1)
+    kill(signal.SIGINT)
+    run_until(loop, lambda: seen)
+    loop.remove_signal_handler(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_a28_signals_that_cannot_be_caught(loop, number):
+    with pytest.raises(RuntimeError, match=f"sig {int(number)} cannot be caught"):
+        loop.add_signal_handler(number, print)
+    assert_usable(loop)
+
+
+@pytest.mark.parametrize("number", [0, -1, 9999, 65])
+def test_a28_numbers_that_are_no_signals(loop, number):
+    with pytest.raises(ValueError):
+        loop.add_signal_handler(number, print)
+    assert_usable(loop)
+
+
+@pytest.mark.parametrize("junk", ["SIGINT", None, 1.5])
+def test_a28_what_is_no_number(loop, junk):
+    with pytest.raises(TypeError):
+        loop.add_signal_handler(junk, print)
+
+
+def test_a28_coroutines(loop):
+    async def handler():
+        pass
+
+    with pytest.raises(TypeError, match="coroutines cannot be used"):
+        loop.add_signal_handler(USR1, handler)
+
+
+def test_a28_from_another_thread(loop):
+    caught = []
+
+    def other():
+        try:
+            loop.add_signal_handler(USR1, print)
+        except (RuntimeError, ValueError) as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    assert len(caught) == 1
+    assert_usable(loop)
+
+
+def test_a28_p6_sigchld_is_accepted(loop):
+    seen = []
+    loop.add_signal_handler(signal.SIGCHLD, seen.append, 1)
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    run_until(loop, lambda: seen)
+    os.waitpid(pid, 0)
+    loop.remove_signal_handler(signal.SIGCHLD)
+
+
+def test_a_python_handler_of_the_user_still_runs(loop):
+    """signal.signal's handlers run while the loop sleeps, with and without handlers of ours."""
+    seen = []
+    old = signal.signal(USR2, lambda *args: seen.append("python"))
+    try:
+        thread = threading.Thread(target=lambda: (time.sleep(0.02), kill(USR2)))
+        thread.start()
+        run_until(loop, lambda: seen)
+        thread.join()
+        loop.add_signal_handler(USR1, seen.append, "loop")
+        kill(USR2)
+        kill(USR1)
+        run_until(loop, lambda: len(seen) == 3)
+        assert sorted(seen) == ["loop", "python", "python"]
+        loop.remove_signal_handler(USR1)
+    finally:
+        signal.signal(USR2, old)
+
+
+def test_s9_a_python_handler_may_call_the_loop(loop):
+    seen = []
+    old = signal.signal(USR2, lambda *args: loop.call_soon_threadsafe(seen.append, 1))
+    try:
+        thread = threading.Thread(target=lambda: (time.sleep(0.02), kill(USR2)))
+        thread.start()
+        run_until(loop, lambda: seen)
+        thread.join()
+    finally:
+        signal.signal(USR2, old)
+
+
+def test_an_exception_of_a_python_handler_leaves_the_run(loop):
+    class Mine(Exception):
+        pass
+
+    def handler(*args):
+        raise Mine
+
+    old = signal.signal(USR2, handler)
+    guard = loop.call_later(20, loop.stop)
+    try:
+        thread = threading.Thread(target=lambda: (time.sleep(0.02), kill(USR2)))
+        thread.start()
+        with pytest.raises(Mine):
+            loop.run_forever()
+        thread.join()
+    finally:
+        signal.signal(USR2, old)
+        guard.cancel()
+    assert_usable(loop)
+
+
+def test_p7_a_storm_is_survived_and_timers_go_on(loop):
+    seen, ticks = [], []
+    loop.add_signal_handler(USR1, seen.append, 1)
+    stop = threading.Event()
+
+    def storm():
+        while not stop.is_set():
+            kill()
+
+    def tick():
+        ticks.append(loop.time())
+        if len(ticks) == 50:
+            loop.stop()
+        else:
+            loop.call_later(0.001, tick)
+
+    thread = threading.Thread(target=storm)
+    loop.call_soon(tick)
+    thread.start()
+    loop.run_forever()
+    stop.set()
+    thread.join()
+    settle(loop)
+    loop.remove_signal_handler(USR1)
+    assert len(ticks) == 50 and seen
+
+
+def test_handlers_are_listed(loop):
+    loop.add_signal_handler(USR1, print)
+    assert isinstance(loop._signal_handlers[USR1], asyncio.Handle)
+    loop.remove_signal_handler(USR1)
+    assert USR1 not in loop._signal_handlers
+
+
+def test_close_removes_them(loop):
+    before = signal.getsignal(USR1)
+    loop.add_signal_handler(USR1, print)
+    loop.close()
+    assert signal.getsignal(USR1) == before
+
+
+def test_a_handler_that_raises_is_reported(loop, reports):
+    loop.add_signal_handler(USR1, lambda: 1 / 0)
+    kill()
+    run_until(loop, lambda: reports)
+    assert isinstance(reports[0]["exception"], ZeroDivisionError)
+    loop.remove_signal_handler(USR1)
+
+
+def test_p12_a_wakeup_descriptor_of_somebody_else_is_put_back(loop):
+    """Without signal handlers of ours nothing is touched after the run."""
+    import socket
+
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    with near, far:
+        signal.set_wakeup_fd(near.fileno())
+        try:
+            assert_usable(loop)
+            assert signal.set_wakeup_fd(near.fileno()) == near.fileno()
+        finally:
+            signal.set_wakeup_fd(-1)

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""S5, S6, S10: subinterpreters, free threading, hooks; one loop per thread."""
+
+import asyncio
+import sys
+import threading
+
+import pytest
+
+from tests.tools import PY, assert_usable, child, child_output, run
+
+
+def test_a_loop_in_each_of_eight_threads(new_loop):
+    loops, answers = [new_loop() for _ in range(8)], []
+
+    async def work(number):
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await asyncio.gather(*(asyncio.sleep(0.001) for _ in range(20)))
+        return number
+
+    threads = [
+        threading.Thread(
+            target=lambda loop=loop, n=n: answers.append(loop.run_until_complete(work(n)))
+        )
+        for n, loop in enumerate(loops)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == list(range(8))
+
+
+def test_the_loop_lets_other_threads_run_while_it_polls(loop):
+    counted = 0
+    stop = threading.Event()
+
+    def count():
+        nonlocal counted
+        while not stop.is_set():
+            counted += 1
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    run(loop, asyncio.sleep(0.05))
+    stop.set()
+    thread.join()
+    assert counted > 1000
+
+
+def test_futures_made_in_one_loop_and_waited_for_from_another_thread(new_loop):
+    one, two = new_loop(), new_loop()
+    running = threading.Event()
+    one.call_soon(running.set)
+    thread = threading.Thread(target=one.run_forever)
+    thread.start()
+    running.wait()
+
+    async def there(value):
+        await asyncio.sleep(0.001)
+        return value, threading.get_ident()
+
+    async def main():
+        results = []
+        for number in range(20):
+            future = asyncio.run_coroutine_threadsafe(there(number), one)
+            results.append(await asyncio.wrap_future(future))
+        return results
+
+    results = two.run_until_complete(main())
+    one.call_soon_threadsafe(one.stop)
+    thread.join()
+    assert [value for value, _ in results] == list(range(20))
+    assert {ident for _, ident in results} == {thread.ident}
+
+
+SUBINTERPRETER = """
+import sys
+import _xxsubinterpreters as interpreters
+import hotloop, asyncio
+
+code = '''
+try:
+    import hotloop, asyncio
+except ImportError as error:
+    print("refused")
+else:
+    loop = hotloop.new_event_loop()
+    print(loop.run_until_complete(asyncio.sleep(0.001, "works")))
+    loop.close()
+'''
+for _ in range(3):
+    one = interpreters.create()
+    interpreters.run_string(one, code)
+    interpreters.destroy(one)
+loop = hotloop.new_event_loop()
+print(loop.run_until_complete(asyncio.sleep(0.001, "alive")))
+loop.close()
+"""
+
+
+@pytest.mark.hotloop_only(reason="about our extension module")
+@pytest.mark.skipif(PY > (3, 12), reason="the module has another name from 3.13 on")
+def test_s5_a_subinterpreter_gets_its_own_state_or_an_import_error(loop_kind):
+    done = child(SUBINTERPRETER, kind=loop_kind)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.split()
+    assert lines[-1] == "alive" and set(lines[:-1]) <= {"works", "refused"} and len(lines) == 4
+
+
+def test_s10_a_profiler_that_reenters_the_loop(loop):
+    seen = []
+
+    def profiler(frame, event, arg):
+        if event == "c_call" and len(seen) < 50:
+            seen.append(1)
+            loop.call_soon(int)
+
+    sys.setprofile(profiler)
+    try:
+        run(loop, asyncio.sleep(0.001))
+    finally:
+        sys.setprofile(None)
+    assert_usable(loop)
+
+
+AUDIT = """
+import asyncio, sys
+loop = make_loop()
+events = []
+
+def hook(event, args):
+    if events is not None and event.startswith(("socket.", "asyncio.")):
+        events.append(event)
+        loop.call_soon(int)
+
+sys.addaudithook(hook)
+
+async def main():
+    server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    await reader.read()
+    writer.close()
+    server.close()
+    await asyncio.sleep(0.002)
+
+loop.run_until_complete(main())
+events = None
+loop.close()
+print("fine")
+"""
+
+
+def test_s10_an_audit_hook_that_calls_the_loop(loop_kind):
+    assert child_output(AUDIT, kind=loop_kind).strip() == "fine"
+
+
+DAEMONS = """
+import threading, time
+loop = make_loop()
+
+def hammer():
+    while True:
+        try:
+            loop.call_soon_threadsafe(int)
+        except RuntimeError:
+            time.sleep(0)
+
+for _ in range(4):
+    threading.Thread(target=hammer, daemon=True).start()
+loop.call_later(0.02, loop.stop)
+loop.run_forever()
+"""
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_g7_daemon_threads_call_in_while_the_interpreter_ends(loop_kind, close):
+    source = DAEMONS + ("loop.close()\n" if close else "")
+    for _ in range(5):
+        done = child(source, kind=loop_kind, flags=["-W", "ignore"])
+        assert done.returncode == 0, (done.returncode, done.stderr)
