@@ -22,7 +22,7 @@ static int
 fork_renew(Loop *loop)
 {
     inbox_after_fork(loop);
-    if (alarm_after_fork(loop) < 0 || poller_after_fork(loop) < 0
+    if (alarm_after_fork(loop) < 0 || poll_after_fork(loop) < 0
         || signals_after_fork(loop) < 0) {
         return -1;
     }

@@ -21,6 +21,7 @@
 #include "io/signals.h"
 #include "io/sock.h"
 #include "io/stream.h"
+#include "io/watcher.h"
 
 /* ------------------------------------------------------------ make, visit */
 
@@ -57,7 +58,7 @@ static int
 loop_type_traverse(PyObject *self, visitproc visit, void *arg)
 {
     int rc = loop_traverse((Loop *)self, visit, arg);
-    rc = rc ? rc : poller_traverse((Loop *)self, visit, arg);
+    rc = rc ? rc : poll_traverse((Loop *)self, visit, arg);
     return rc ? rc : resolver_traverse((Loop *)self, visit, arg);
 }
 
@@ -70,7 +71,7 @@ loop_type_close(Loop *self)
     }
     resolver_close(self);
     loop_close(self);
-    poller_close(self);
+    poll_close(self);
     signals_close(self);
 }
 
@@ -358,18 +359,18 @@ static PyMethodDef loop_type_methods[] = {
     {"set_task_factory", task_type_py_set_factory, METH_O, set_task_factory_doc},
     {"get_task_factory", task_type_py_get_factory, METH_NOARGS, get_task_factory_doc},
 
-    /* descriptors: io/poll.c */
-    {"add_reader", METHOD(poll_py_add_reader), KEYWORDS, add_reader_doc},
-    {"add_writer", METHOD(poll_py_add_writer), KEYWORDS, add_writer_doc},
-    {"remove_reader", METHOD(poll_py_remove_reader), KEYWORDS, remove_reader_doc},
-    {"remove_writer", METHOD(poll_py_remove_writer), KEYWORDS, remove_writer_doc},
-    {"_add_reader", METHOD(poll_py__add_reader), KEYWORDS,
+    /* descriptors: io/watcher.c */
+    {"add_reader", METHOD(watcher_py_add_reader), KEYWORDS, add_reader_doc},
+    {"add_writer", METHOD(watcher_py_add_writer), KEYWORDS, add_writer_doc},
+    {"remove_reader", METHOD(watcher_py_remove_reader), KEYWORDS, remove_reader_doc},
+    {"remove_writer", METHOD(watcher_py_remove_writer), KEYWORDS, remove_writer_doc},
+    {"_add_reader", METHOD(watcher_py__add_reader), KEYWORDS,
      inner_add_reader_doc},
-    {"_add_writer", METHOD(poll_py__add_writer), KEYWORDS,
+    {"_add_writer", METHOD(watcher_py__add_writer), KEYWORDS,
      inner_add_writer_doc},
-    {"_remove_reader", METHOD(poll_py__remove_reader), KEYWORDS,
+    {"_remove_reader", METHOD(watcher_py__remove_reader), KEYWORDS,
      inner_remove_reader_doc},
-    {"_remove_writer", METHOD(poll_py__remove_writer), KEYWORDS,
+    {"_remove_writer", METHOD(watcher_py__remove_writer), KEYWORDS,
      inner_remove_writer_doc},
 
     /* sockets: io/sock.c */

@@ -19,7 +19,6 @@
 
 #include "awaitable/future.h"
 #include "awaitable/handle.h"
-#include "base/args.h"
 #include "base/call.h"
 #include "base/descriptor.h"
 #include "base/errors.h"
@@ -41,7 +40,7 @@ enum {
 /* One side of a descriptor. */
 typedef struct PollWatch {
     PyObject *watcher;           /* owned: a Handle, or a Future if once; or NULL */
-    PyObject *file;              /* owned: what add_reader got, unless an int; or NULL */
+    PyObject *file;              /* owned: an object that means the fd; or NULL */
     bool once;
 } PollWatch;
 
@@ -315,7 +314,7 @@ poll_dispatch(Loop *loop)
     }
     if (UNLIKELY(count == self->event_room && count < POLL_MAX_EVENTS)) {
         size_t room = (size_t)self->event_room * 2;
-        void *events = PyMem_Realloc(self->events, room * POLL_EVENT_SIZE);
+        void *events = PyMem_Realloc(self->events, room * poll_kernel_event_size);
         if (events != NULL) {
             self->events = events;
             self->event_room = (int)room;
@@ -354,7 +353,7 @@ poll_ready(Loop *loop)
         return self;
     }
     self->event_room = POLL_FIRST_EVENTS;
-    self->events = PyMem_Malloc((size_t)self->event_room * POLL_EVENT_SIZE);
+    self->events = PyMem_Malloc((size_t)self->event_room * poll_kernel_event_size);
     if (self->events == NULL) {
         PyErr_NoMemory();
         return NULL;
@@ -375,7 +374,7 @@ poll_ready(Loop *loop)
 }
 
 int
-poller_after_fork(Loop *loop)
+poll_after_fork(Loop *loop)
 {
     Poller *self = loop->poller;
     if (self == NULL || self->kernel < 0) {
@@ -390,7 +389,7 @@ poller_after_fork(Loop *loop)
 }
 
 void
-poller_close(Loop *loop)
+poll_close(Loop *loop)
 {
     Poller *self = loop->poller;
     if (self == NULL) {
@@ -412,7 +411,7 @@ poller_close(Loop *loop)
 }
 
 int
-poller_traverse(Loop *loop, visitproc visit, void *arg)
+poll_traverse(Loop *loop, visitproc visit, void *arg)
 {
     Poller *self = loop->poller;
     for (int fd = 0; self != NULL && fd < self->count; fd++) {
@@ -450,9 +449,8 @@ poll_set(Loop *loop, int fd, PollSide side, PollWatch watch)
     return 0;
 }
 
-/* Take the watcher of one side away.  Was there one? */
-static bool
-poll_unset(Loop *loop, int fd, PollSide side)
+bool
+poll_unwatch(Loop *loop, int fd, PollSide side)
 {
     PollEntry *entry = poll_find(loop, fd);
     if (entry == NULL || entry->side[side].watcher == NULL) {
@@ -462,6 +460,12 @@ poll_unset(Loop *loop, int fd, PollSide side)
     poll_settle(loop->poller, fd);
     poll_drop(old);
     return true;
+}
+
+int
+poll_watch(Loop *loop, int fd, PollSide side, PyObject *handle, PyObject *file)
+{
+    return poll_set(loop, fd, side, (PollWatch){.watcher = handle, .file = file});
 }
 
 int
@@ -475,8 +479,21 @@ poll_forget(Loop *loop, int fd, PollSide side, PyObject *future)
 {
     PollEntry *entry = poll_find(loop, fd);
     if (entry != NULL && entry->side[side].watcher == future) {
-        poll_unset(loop, fd, side);
+        poll_unwatch(loop, fd, side);
     }
+}
+
+int
+poll_find_file(Loop *loop, PyObject *file)
+{
+    Poller *self = loop->poller;
+    for (int fd = 0; self != NULL && fd < self->count; fd++) {
+        const PollWatch *side = self->entries[fd].side;
+        if (side[POLL_READ].file == file || side[POLL_WRITE].file == file) {
+            return fd;
+        }
+    }
+    return -1;
 }
 
 bool
@@ -588,242 +605,4 @@ poll_check_owner(Loop *loop, int fd, PyObject *file)
     }
     Py_DECREF(owner);
     return closing == 1 ? 0 : -1;
-}
-
-/* ------------------------------------------------- add_reader and its kind */
-
-/* asyncio's words, without a context. */
-static int
-poll_bad_file(PyObject *file)
-{
-    PyErr_Format(PyExc_ValueError, "Invalid file object: %R", file);
-    return -1;
-}
-
-/* int(file.fileno()), with asyncio's error when there is no such thing.
- * -> new or NULL */
-static PyObject *
-poll_ask_fileno(Loop *loop, PyObject *file)
-{
-    if (PyLong_Check(file)) {
-        return Py_NewRef(file);
-    }
-    PyObject *answer = call_method(file, loop->state->str_fileno, NULL, NULL);
-    PyObject *number = answer == NULL ? NULL : PyNumber_Long(answer);
-    Py_XDECREF(answer);
-    if (number == NULL
-        && (PyErr_ExceptionMatches(PyExc_AttributeError)
-            || PyErr_ExceptionMatches(PyExc_TypeError)
-            || PyErr_ExceptionMatches(PyExc_ValueError))) {
-        PyErr_Clear();
-        poll_bad_file(file);
-    }
-    return number;
-}
-
-/* *fd: the descriptor; -1 for a negative one, INT_MAX for one that is too large for
- * a C int.  Who owns it is asked only if `checked`.  0 or -1. */
-static int
-poll_parse_file(Loop *loop, PyObject *file, bool checked, int *fd)
-{
-    PyObject *number = poll_ask_fileno(loop, file);
-    if (number == NULL) {
-        return -1;
-    }
-    int overflow;
-    long value = PyLong_AsLongAndOverflow(number, &overflow);
-    Py_DECREF(number);
-    if (overflow > 0 || value > INT_MAX) {
-        value = INT_MAX;
-    }
-    *fd = overflow < 0 || value < 0 ? -1 : (int)value;
-    return checked ? poll_check_owner(loop, *fd, file) : 0;
-}
-
-static int
-poll_check_number(PyObject *file, int fd)
-{
-    if (fd < 0 && PyLong_Check(file)) {
-        PyErr_Format(PyExc_ValueError, "Invalid file descriptor: %S", file);
-        return -1;
-    }
-    if (fd < 0) {
-        PyErr_SetString(PyExc_ValueError, "Invalid file descriptor: -1");
-        return -1;
-    }
-    if (fd == INT_MAX) {
-        PyErr_SetString(PyExc_OverflowError,
-                        "Python int too large to convert to C int");
-        return -1;
-    }
-    return 0;
-}
-
-/* What the four methods differ in. */
-typedef struct PollMethod {
-    const char *name;
-    PollSide side;
-    bool checked;                /* refuse descriptors of transports */
-} PollMethod;
-
-/* (fd, callback, *args), the first two perhaps by keyword.  How many positional
- * arguments were fd and callback, or -1 with TypeError. */
-static int
-poll_parse_call(const PollMethod *method, PyObject *const *args, Py_ssize_t nargs,
-                PyObject *kwnames, PyObject **file, PyObject **callback)
-{
-    int taken = nargs < 2 ? (int)nargs : 2;
-    *file = nargs > 0 ? args[0] : args_keyword(args, nargs, kwnames, "fd");
-    *callback = nargs > 1 ? args[1] : args_keyword(args, nargs, kwnames, "callback");
-    if (*file == NULL || *callback == NULL) {
-        PyErr_Format(PyExc_TypeError, "%s() missing required argument '%s'",
-                     method->name, *file == NULL ? "fd" : "callback");
-        return -1;
-    }
-    if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != 2 - taken) {
-        PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument",
-                     method->name);
-        return -1;
-    }
-    return taken;
-}
-
-/* -> the Handle, new; or NULL */
-static PyObject *
-poll_add(const PollMethod *method, Loop *loop, PyObject *const *args, Py_ssize_t nargs,
-         PyObject *kwnames)
-{
-    PyObject *file, *callback;
-    int taken = poll_parse_call(method, args, nargs, kwnames, &file, &callback);
-    int fd;
-    if (taken < 0 || poll_parse_file(loop, file, method->checked, &fd) < 0
-        || loop_check_closed(loop) < 0 || poll_check_number(file, fd) < 0) {
-        return NULL;
-    }
-    PyObject *handle = handle_new(loop, callback, args + taken, nargs - taken, NULL);
-    if (handle == NULL) {
-        return NULL;
-    }
-    PollWatch watch = {
-        .watcher = handle,
-        .file = PyLong_Check(file) ? NULL : file,
-    };
-    if (poll_set(loop, fd, method->side, watch) < 0) {
-        Py_CLEAR(handle);
-    }
-    return handle;
-}
-
-/* A closed socket does not know its number any more: find it by identity, as the
- * stdlib's selectors do.  -1 if nobody watches it. */
-static int
-poll_find_file(Loop *loop, PyObject *file)
-{
-    Poller *self = loop->poller;
-    for (int fd = 0; self != NULL && fd < self->count; fd++) {
-        const PollWatch *side = self->entries[fd].side;
-        if (side[POLL_READ].file == file || side[POLL_WRITE].file == file) {
-            return fd;
-        }
-    }
-    return -1;
-}
-
-static PyObject *
-poll_remove(const PollMethod *method, Loop *loop, PyObject *const *args,
-            Py_ssize_t nargs, PyObject *kwnames)
-{
-    const ArgSpec spec = {method->name, 1, 1, {"fd", NULL}};
-    PyObject *file;
-    int fd;
-    if (args_parse(&spec, args, nargs, kwnames, &file) < 0
-        || poll_parse_file(loop, file, method->checked, &fd) < 0) {
-        return NULL;
-    }
-    if (loop->phase == LOOP_CLOSED) {
-        Py_RETURN_FALSE;
-    }
-    if (fd < 0) {
-        fd = poll_find_file(loop, file);
-    }
-    if (fd < 0 && poll_check_number(file, fd) < 0) {
-        return NULL;
-    }
-    return PyBool_FromLong(poll_unset(loop, fd, method->side));
-}
-
-static const PollMethod poll_reader = {"add_reader", POLL_READ, true};
-static const PollMethod poll_writer = {"add_writer", POLL_WRITE, true};
-static const PollMethod poll_no_reader = {"remove_reader", POLL_READ, true};
-static const PollMethod poll_no_writer = {"remove_writer", POLL_WRITE, true};
-static const PollMethod poll__reader = {"_add_reader", POLL_READ, false};
-static const PollMethod poll__writer = {"_add_writer", POLL_WRITE, false};
-static const PollMethod poll__no_reader = {"_remove_reader", POLL_READ, false};
-static const PollMethod poll__no_writer = {"_remove_writer", POLL_WRITE, false};
-
-/* The public methods return None. */
-static PyObject *
-poll_none(PyObject *handle)
-{
-    if (handle == NULL) {
-        return NULL;
-    }
-    Py_DECREF(handle);
-    Py_RETURN_NONE;
-}
-
-PyObject *
-poll_py_add_reader(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                   PyObject *kwnames)
-{
-    return poll_none(poll_add(&poll_reader, (Loop *)loop, args, nargs, kwnames));
-}
-
-PyObject *
-poll_py_add_writer(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                   PyObject *kwnames)
-{
-    return poll_none(poll_add(&poll_writer, (Loop *)loop, args, nargs, kwnames));
-}
-
-PyObject *
-poll_py_remove_reader(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                      PyObject *kwnames)
-{
-    return poll_remove(&poll_no_reader, (Loop *)loop, args, nargs, kwnames);
-}
-
-PyObject *
-poll_py_remove_writer(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                      PyObject *kwnames)
-{
-    return poll_remove(&poll_no_writer, (Loop *)loop, args, nargs, kwnames);
-}
-
-PyObject *
-poll_py__add_reader(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                    PyObject *kwnames)
-{
-    return poll_add(&poll__reader, (Loop *)loop, args, nargs, kwnames);
-}
-
-PyObject *
-poll_py__add_writer(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                    PyObject *kwnames)
-{
-    return poll_add(&poll__writer, (Loop *)loop, args, nargs, kwnames);
-}
-
-PyObject *
-poll_py__remove_reader(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                       PyObject *kwnames)
-{
-    return poll_remove(&poll__no_reader, (Loop *)loop, args, nargs, kwnames);
-}
-
-PyObject *
-poll_py__remove_writer(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
-                       PyObject *kwnames)
-{
-    return poll_remove(&poll__no_writer, (Loop *)loop, args, nargs, kwnames);
 }

@@ -33,7 +33,20 @@ PyObject *poll_owner(Loop *loop, int fd);
  * NULL.  0 or -1. */
 int poll_check_owner(Loop *loop, int fd, PyObject *file);
 
-/* ----------------------------------------------- one-shot waits, for sock.c */
+/* ------------------------------------------------- watchers, for watcher.c */
+
+/* Queue `handle` each time `fd` is ready on that side.  Replaces and cancels what
+ * waited there.  `file` is kept alive meanwhile, or NULL.  0 or -1 (OSError). */
+int poll_watch(Loop *loop, int fd, PollSide side, PyObject *handle, PyObject *file);
+
+/* Take away, and cancel, what waits there.  Was there anything? */
+bool poll_unwatch(Loop *loop, int fd, PollSide side);
+
+/* The descriptor under which `file` is kept, by identity: a closed socket does not
+ * know its number any more.  -1 if there is none. */
+int poll_find_file(Loop *loop, PyObject *file);
+
+/* ----------------------------------------------- one-shot waits, for sock_op.c */
 
 /* Resolve `future` with None as soon as `fd` is ready on that side.  Replaces
  * (and cancels, when it is a Handle) whatever waited there.  0 or -1 (OSError). */
@@ -57,22 +70,11 @@ void poll_reset_share(Loop *loop);      /* another task has its turn */
 
 /* In the child of a fork(), before uv_loop_fork(): stop sharing the kernel's set with
  * the parent.  0 or -1 (OSError). */
-int poller_after_fork(Loop *loop);
+int poll_after_fork(Loop *loop);
 
 /* After resource_close_all(): drop all watchers, close the epoll descriptor. */
-void poller_close(Loop *loop);
+void poll_close(Loop *loop);
 
-int poller_traverse(Loop *loop, visitproc visit, void *arg);
-
-/* Loop methods.  The names with an underscore do not ask who owns the fd, and
- * _add_reader/_add_writer return the Handle. */
-PyObject *poll_py_add_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py_add_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py_remove_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py_remove_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py__add_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py__add_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py__remove_reader(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
-PyObject *poll_py__remove_writer(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+int poll_traverse(Loop *loop, visitproc visit, void *arg);
 
 #endif

@@ -203,7 +203,7 @@ resolver_free(Lookup *self)
 
 /* In one of libuv's threads: no Python, nothing but the request. */
 static void
-resolver_look_up(uv_work_t *uv)
+resolver_on_work(uv_work_t *uv)
 {
     Lookup *self = uv->data;
     self->error = self->ask(self);
@@ -263,7 +263,7 @@ resolver_start(Lookup *self)
         return NULL;
     }
     self->future = Py_NewRef(future);
-    int rc = uv_queue_work(loop->uv, &self->uv, resolver_look_up, resolver_on_answer);
+    int rc = uv_queue_work(loop->uv, &self->uv, resolver_on_work, resolver_on_answer);
     if (rc < 0) {
         resolver_free(self);
         Py_DECREF(future);
@@ -283,7 +283,8 @@ resolver_close(Loop *loop)
         node = node->next;
         PyObject *future = self->future;
         self->future = NULL;
-        uv_cancel((uv_req_t *)&self->uv);        /* those that no thread has taken up yet */
+        /* Stops those that no thread has taken up yet. */
+        uv_cancel((uv_req_t *)&self->uv);
         Py_XDECREF(future);
     }
 }
@@ -305,7 +306,7 @@ typedef struct Question {
     PyObject *host_bytes;    /* owned, or NULL */
     PyObject *port_text;     /* owned, or NULL */
     const char *host;        /* borrowed from host_bytes, NULL for None */
-    const char *port;        /* borrowed from port_text or the caller's object, or NULL */
+    const char *port;        /* borrowed, from port_text or the argument; or NULL */
     struct addrinfo hints;
 } Question;
 

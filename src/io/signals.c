@@ -43,7 +43,8 @@ static PyObject *
 signals_find_handle(Loop *loop, PyObject *number)
 {
     ModuleState *state = loop->state;
-    PyObject *handlers = PyObject_GetAttr((PyObject *)loop, state->str__signal_handlers);
+    PyObject *name = state->str__signal_handlers;
+    PyObject *handlers = PyObject_GetAttr((PyObject *)loop, name);
     if (handlers == NULL) {
         if (PyErr_ExceptionMatches(PyExc_AttributeError)) {
             PyErr_Clear();               /* the bare C class has no such thing */

@@ -136,7 +136,8 @@ sock_op_find_family(SockOp *self)
 static int
 sock_op_check(SockOp *self)
 {
-    self->plain = Py_IS_TYPE(self->sock, (PyTypeObject *)self->loop->state->socket_type);
+    PyObject *plain_type = self->loop->state->socket_type;
+    self->plain = Py_IS_TYPE(self->sock, (PyTypeObject *)plain_type);
     if (!self->plain && sock_op_check_ssl(self->sock) < 0) {
         return -1;
     }
@@ -482,7 +483,8 @@ sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     SockOp *self = (SockOp *)op;
     PyObject *result = NULL;
     if (nargs < 1 || nargs > 3) {
-        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd", nargs);
+        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd",
+                     nargs);
         return NULL;
     }
     if (sock_op_check_drivable(self) < 0) {

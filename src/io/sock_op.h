@@ -45,8 +45,8 @@ struct SockOp {
     PyObject_HEAD
     const SockKind *kind;
     Loop *loop;                  /* owned */
-    PyObject *sock;              /* owned: keeps the descriptor open; NULL when finished */
-    PyObject *argument;          /* owned: buffer or address; NULL without or finished */
+    PyObject *sock;              /* owned: keeps its fd open; NULL when finished */
+    PyObject *argument;          /* owned: buffer or address; or NULL */
     PyObject *future;            /* owned while WAITING, else NULL */
     PyObject *resolver;          /* owned while RESOLVING, else NULL */
     Py_buffer view;              /* sendall: owned while view.obj != NULL */

@@ -8,8 +8,8 @@ import re
 from tests.shape.source import Function, all_functions, code, files
 
 RULE = "style rule 7, the three-line callback"
-# Runs detached and touches no Python object: the one exception of gate.c.
-WITHOUT_GATE = {"stream_on_alloc", "read_on_alloc"}
+# Run detached, the last one in a thread of the pool, and touch no Python object.
+WITHOUT_GATE = {"stream_on_alloc", "read_on_alloc", "resolver_on_work"}
 # Every libuv function that takes a callback.
 TAKES_CALLBACK = re.compile(
     r"\buv_(?:async_init|close|timer_start|poll_start|read_start|write2?|try_write2?|shutdown|"
