@@ -141,8 +141,8 @@ async def open_stream(
 ) -> tuple[asyncio.Transport, P]:
     """Put a transport over a connected socket; return when connection_made() was called.
 
-    `dup` False: the socket is ours, and is gone after this call, whatever happens. True: it
-    is the user's, and untouched if this raises before there is a transport.
+    The transport takes `sock` itself, or with `dup` a copy of its descriptor, for the socket is
+    the user's. If there never is a transport the socket is closed, as asyncio does since 3.14.
     """
     try:
         sock.setblocking(False)
@@ -150,8 +150,7 @@ async def open_stream(
         waiter = loop.create_future()
         transport = loop._open_stream(protocol, sock, waiter=waiter, dup=dup)
     except BaseException:
-        if not dup:
-            sock.close()
+        sock.close()
         raise
     try:
         await waiter
@@ -267,6 +266,7 @@ def _bind_local(
         address = info[4]
         try:
             sock.bind(address)
+            errors.extend(failed)  # of interest if the connection fails after all
             return
         except OSError as exc:
             text = f"error while attempting to bind on address {address!r}: {reason(exc)}"
