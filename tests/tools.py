@@ -190,7 +190,11 @@ def steady(loop) -> dict[int, str]:
         loop.remove_reader(near)
     server = run(loop, loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
     server.close()
-    settle(loop)
+    near, far = socket.socketpair()
+    with far:  # libuv keeps a descriptor in reserve from a loop's first stream on
+        transport, _ = run(loop, loop.create_unix_connection(asyncio.Protocol, sock=near))
+        transport.abort()
+        settle(loop)
     return open_descriptors()
 
 

@@ -37,6 +37,7 @@ typedef struct Listener {
     PyObject *sock;          /* owned: socket.socket; NULL after close() */
     PyObject *factory;       /* owned: makes a protocol; NULL after close() */
     PyObject *server;        /* owned; NULL after close() */
+    PyObject *sockname;      /* owned: the near end of every connection; NULL: they differ */
     PyObject *context;       /* owned: copied for each connection; NULL after close() */
     Timer retry;             /* while resting */
     int64_t reported_at;     /* ns: when we last said that something ran out, or 0 */
@@ -100,7 +101,8 @@ listener_welcome(Listener *self, int fd, const Addr *peer)
         .proto = self->proto,
         .fd = fd,
         .user_fd = fd,
-        .peer = self->family == AF_UNIX ? NULL : peer,
+        .sockname = self->sockname,
+        .peer = peer,
         .inherits = true,
     };
     PyObject *transport = listener_make_transport(self, &origin);
@@ -275,6 +277,7 @@ listener_let_go(Listener *self)
     Py_CLEAR(self->sock);
     Py_CLEAR(self->factory);
     Py_CLEAR(self->server);
+    Py_CLEAR(self->sockname);
     Py_CLEAR(self->context);
 }
 
@@ -322,6 +325,25 @@ listener_int_attribute(PyObject *sock, const char *name)
     return (int)number;
 }
 
+/* What accepted sockets call themselves: the listener's name, unless it listens on
+ * the wildcard address.  0 or -1 */
+static int
+listener_learn_sockname(Listener *self)
+{
+    Addr name = {.length = sizeof(name.storage)};
+    if (getsockname(self->fd, &name.any, &name.length) < 0) {
+        return 0;
+    }
+    bool is_wildcard =
+        (name.any.sa_family == AF_INET && name.in.sin_addr.s_addr == INADDR_ANY)
+        || (name.any.sa_family == AF_INET6
+            && IN6_IS_ADDR_UNSPECIFIED(&name.in6.sin6_addr));
+    if (!is_wildcard) {
+        self->sockname = addr_to_python(&name);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
 /* 0 or -1 */
 static int
 listener_read_socket(Listener *self, PyObject *sock, PyObject *backlog)
@@ -338,7 +360,7 @@ listener_read_socket(Listener *self, PyObject *sock, PyObject *backlog)
         /* Accepted sockets inherit it: one system call less for each of them. */
         tcp_set_nodelay(self->fd);
     }
-    return 0;
+    return listener_learn_sockname(self);
 }
 
 PyObject *
@@ -382,6 +404,7 @@ listener_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->sock);
     Py_VISIT(self->factory);
     Py_VISIT(self->server);
+    Py_VISIT(self->sockname);
     Py_VISIT(self->context);
     return 0;
 }

@@ -67,6 +67,53 @@ static const TransportOps stream_ops = {
     .release = stream_op_release,
 };
 
+/* ---------------------------------------------------------------------- names */
+
+static PyObject *
+stream_get_peername(Stream *self)
+{
+    if (self->peername != NULL) {
+        return Py_NewRef(self->peername);
+    }
+    if (self->peer.in.sin_family != 0) {
+        bool is_in = self->peer.in.sin_family == AF_INET;
+        Addr peer = {.length = is_in ? sizeof(peer.in) : sizeof(peer.in6)};
+        memcpy(&peer.storage, &self->peer, sizeof(self->peer));
+        return addr_to_python(&peer);
+    }
+    if (self->fd < 0) {
+        Py_RETURN_NONE;
+    }
+    self->peername = addr_of_peer(self->fd);
+    return Py_XNewRef(self->peername);
+}
+
+static PyObject *
+stream_get_sockname(Stream *self)
+{
+    if (self->sockname == NULL) {
+        if (self->fd < 0) {
+            Py_RETURN_NONE;
+        }
+        self->sockname = addr_of_socket(self->fd);
+    }
+    return Py_XNewRef(self->sockname);
+}
+
+/* After the end the kernel cannot be asked any more, but log lines are written.
+ * For what a listener accepted this costs no system call. */
+static void
+stream_keep_names(Stream *self)
+{
+    if (self->peername == NULL && self->peer.in.sin_family == 0) {
+        self->peername = addr_of_peer(self->fd);
+    }
+    if (self->sockname == NULL) {
+        self->sockname = addr_of_socket(self->fd);
+    }
+    object_unraisable((PyObject *)self);
+}
+
 /* -------------------------------------------------------------------- closing */
 
 /* The Python socket lets go of the descriptor (ours) or closes its own (the
@@ -94,6 +141,7 @@ stream_before_close(Resource *resource)
                < 0) {
         object_unraisable((PyObject *)self);
     }
+    stream_keep_names(self);
     transport->closing = true;
     transport->ended = true;
     transport->conn_lost += transport->conn_lost == 0;
@@ -102,6 +150,7 @@ stream_before_close(Resource *resource)
     poll_release(transport->loop, self->user_fd, (PyObject *)self);
     poll_release(transport->loop, self->fd, (PyObject *)self);
     stream_part_with_socket(self);
+    self->fd = -1;
 }
 
 /* -------------------------------------------------------------------- opening */
@@ -138,6 +187,22 @@ stream_begin(Loop *loop, Job *job)
     return rc;
 }
 
+/* A TCP address is kept as it came, because few ask for it; a unix one is nearly
+ * always ''.  0 or -1 */
+static int
+stream_note_peer(Stream *self, const Addr *peer)
+{
+    if (peer == NULL) {
+        return 0;
+    }
+    if (peer->any.sa_family == AF_INET || peer->any.sa_family == AF_INET6) {
+        memcpy(&self->peer, &peer->storage, sizeof(self->peer));
+        return 0;
+    }
+    self->peername = addr_to_python(peer);
+    return self->peername == NULL ? -1 : 0;
+}
+
 static Stream *
 stream_new(const StreamOrigin *origin)
 {
@@ -155,10 +220,12 @@ stream_new(const StreamOrigin *origin)
     self->proto = (int16_t)origin->proto;
     self->sock = Py_XNewRef(origin->user_sock);
     self->sock_is_users = origin->user_sock != NULL;
-    if (origin->peer != NULL && origin->peer->length <= sizeof(self->peer)) {
-        memcpy(&self->peer, &origin->peer->storage, sizeof(self->peer));
-    }
+    self->sockname = Py_XNewRef(origin->sockname);
     write_init(self);
+    if (stream_note_peer(self, origin->peer) < 0) {
+        Py_DECREF(self);
+        return NULL;
+    }
     return self;
 }
 
@@ -248,8 +315,8 @@ stream_set_up(Stream *self, const StreamOrigin *origin)
         return -1;
     }
     if (stream_adopt(self) < 0) {
-        poll_release(loop, self->fd, (PyObject *)self);
-        poll_release(loop, self->user_fd, (PyObject *)self);
+        poll_release(loop, origin->fd, (PyObject *)self);
+        poll_release(loop, origin->user_fd, (PyObject *)self);
         return -1;
     }
     return 0;
@@ -321,8 +388,7 @@ static PyObject *
 stream_open_copied(StreamOrigin *origin)
 {
     Addr peer = {.length = sizeof(peer.storage)};
-    if (getpeername(origin->fd, &peer.any, &peer.length) == 0
-        && peer.any.sa_family != AF_UNIX) {
+    if (getpeername(origin->fd, &peer.any, &peer.length) == 0) {
         origin->peer = &peer;
     }
     PyObject *context = PyContext_CopyCurrent();
@@ -406,30 +472,6 @@ stream_get_socket(Stream *self)
         self->socket = PyObject_CallOneArg(type, sock);
     }
     return Py_XNewRef(self->socket);
-}
-
-static PyObject *
-stream_get_peername(Stream *self)
-{
-    if (self->peer.in.sin_family != 0) {
-        bool is_in = self->peer.in.sin_family == AF_INET;
-        Addr peer = {.length = is_in ? sizeof(peer.in) : sizeof(peer.in6)};
-        memcpy(&peer.storage, &self->peer, sizeof(self->peer));
-        return addr_to_python(&peer);
-    }
-    if (!resource_is_open(&self->resource)) {
-        Py_RETURN_NONE;
-    }
-    return addr_of_peer(self->fd);
-}
-
-static PyObject *
-stream_get_sockname(Stream *self)
-{
-    if (!resource_is_open(&self->resource)) {
-        Py_RETURN_NONE;
-    }
-    return addr_of_socket(self->fd);
 }
 
 typedef struct StreamExtra {
@@ -645,6 +687,8 @@ stream_traverse(PyObject *op, visitproc visit, void *arg)
     Stream *self = (Stream *)op;
     Py_VISIT(self->sock);
     Py_VISIT(self->socket);
+    Py_VISIT(self->sockname);
+    Py_VISIT(self->peername);
     int rc = read_traverse(self, visit, arg);
     return rc ? rc : transport_traverse(&self->transport, visit, arg);
 }
@@ -661,6 +705,8 @@ stream_clear(PyObject *op)
     read_clear(self);
     Py_CLEAR(self->sock);
     Py_CLEAR(self->socket);
+    Py_CLEAR(self->sockname);
+    Py_CLEAR(self->peername);
     transport_clear(&self->transport);
     return 0;
 }

@@ -74,12 +74,14 @@ typedef struct Stream {
     Transport transport;
     Resource resource;
     const StreamKind *kind;
-    int fd;                  /* owned by libuv while the resource is open */
-    int user_fd;             /* the same, or that of the user's socket: what we show */
+    int fd;                  /* owned by libuv while the resource is open; then -1 */
+    int user_fd;             /* the same number, or that of the user's socket: what we show */
     int16_t family;
     int16_t proto;
     PyObject *sock;          /* owned: socket.socket; ours is made when asked for */
     PyObject *socket;        /* owned: asyncio's TransportSocket over sock, or NULL */
+    PyObject *sockname;      /* owned: the near end, once it is known; or NULL */
+    PyObject *peername;      /* owned: the far end likewise; NULL while `peer` says it */
     bool sock_is_users;      /* sock was given by the user: has its own descriptor */
 
     /* read.c */
