@@ -181,6 +181,13 @@ loop_type_get_closed(PyObject *op, void *Py_UNUSED(closure))
     return loop_type_py_is_closed(op, NULL);
 }
 
+/* For the Python half: does a signal that arrives now reach us by its byte? */
+static PyObject *
+loop_type_get_watches_signals(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(signals_is_watching((Loop *)op));
+}
+
 static PyObject *
 loop_type_get_clock_resolution(PyObject *Py_UNUSED(op), void *Py_UNUSED(closure))
 {
@@ -402,6 +409,7 @@ static PyMemberDef loop_type_members[] = {
 static PyGetSetDef loop_type_getset[] = {
     {"_closed", loop_type_get_closed, NULL, NULL, NULL},
     {"_clock_resolution", loop_type_get_clock_resolution, NULL, NULL, NULL},
+    {"_watches_signals", loop_type_get_watches_signals, NULL, NULL, NULL},
     {"_current_handle", loop_type_get_current_handle, NULL, NULL, NULL},
     {"_task_factory", loop_type_get_task_factory, NULL, NULL, NULL},
     {"_ready", loop_type_get_ready, NULL, NULL, NULL},

@@ -80,11 +80,10 @@ def _make_receiver(loop: Loop) -> Callable[[int, FrameType | None], None]:
     runs, or for a loop in another thread is brought in by this function.
     """
     reference = weakref.ref(loop)
-    main_thread = threading.main_thread().ident
 
     def receive(signum: int, frame: FrameType | None) -> None:
         target = reference()
-        if target is None or target.is_closed() or target._thread_id == main_thread:
+        if target is None or target.is_closed() or target._watches_signals:
             return
         target.call_soon_threadsafe(target._handle_signal, signum)
 

@@ -222,6 +222,15 @@ signals_begin(Loop *loop)
         PyErr_Clear();                   /* an embedder's idea of the main thread */
         return 0;
     }
+    /* What came before this moment left no byte; its Python handler, which runs
+     * now, still sees that nobody watches and queues the callback by itself. */
+    if (PyErr_CheckSignals() < 0) {
+        long unused;
+        PyObject *exc = PyErr_GetRaisedException();
+        signals_set_wakeup(loop, self->previous, &unused);
+        PyErr_SetRaisedException(exc);
+        return -1;
+    }
     self->active = true;
     return 0;
 }
@@ -244,9 +253,14 @@ signals_end(Loop *loop)
     if (self == NULL || !self->active) {
         return 0;
     }
-    self->active = false;
     PyObject *exc = PyErr_GetRaisedException();
-    int rc = signals_restore(loop, self);
+    /* Those whose byte we have are not to be queued once more by their handlers. */
+    int rc = exc == NULL ? PyErr_CheckSignals() : 0;
+    self->active = false;
+    if (rc < 0) {
+        exc = PyErr_GetRaisedException();
+    }
+    rc = signals_restore(loop, self);
     if (exc == NULL) {
         return rc;
     }
@@ -254,7 +268,7 @@ signals_end(Loop *loop)
         PyErr_WriteUnraisable((PyObject *)loop);
     }
     PyErr_SetRaisedException(exc);
-    return 0;
+    return -1;
 }
 
 bool

@@ -9,7 +9,7 @@
 
 /* Around loop_run(): the interpreter's wake-up descriptor is ours meanwhile.  No-op
  * outside the main thread of the main interpreter.  0 or -1.  signals_end() may be
- * called with an exception set, which it keeps. */
+ * called with an exception set; then it returns -1 and keeps it. */
 int signals_begin(Loop *loop);
 int signals_end(Loop *loop);
 
