@@ -89,14 +89,15 @@ class Build(build_ext):
         stop_unless(shutil.which(self.compiler.compiler_so[0]), "a C compiler")
         headers = {sysconfig.get_path("include"), sysconfig.get_path("platinclude")}
         stop_unless(any(Path(h, "Python.h").exists() for h in headers), "Python.h")
-        for folder in sorted(headers):  # -isystem: warnings in there are not ours to fix
+        # -isystem: warnings in there are not ours to fix. But gcc follows the links of such a
+        # folder, and Debian's debug headers are links to the release ones: they stay on -I.
+        for folder in sorted(h for h in headers if not Path(h, "Python.h").is_symlink()):
             ext.extra_compile_args += ["-isystem", folder]
         self.find_libuv(ext)
         compile_flags, link_flags = VARIANTS[variant]
         ext.extra_compile_args += ["-std=c11", "-fvisibility=hidden", *WARNINGS, *compile_flags]
         ext.extra_link_args += link_flags
-        if os.environ.get("HOTLOOP_WERROR") == "1":
-            ext.extra_compile_args.append("-Werror")
+        ext.extra_compile_args += ["-Werror"] * (os.environ.get("HOTLOOP_WERROR") == "1")
         optional = [[flag] for flag in LINUX_LINK] + [["-flto=auto"]] * (variant == "release")
         for flags in optional:
             if self.links(*flags):
