@@ -19,10 +19,15 @@ def fire(loop, n):
         if waiting == 0:
             loop.stop()
 
-    for _ in range(n // TIMERS):
+    def start():
+        nonlocal waiting
         waiting = TIMERS
         for i in range(TIMERS):
             loop.call_later(SPAN * i / TIMERS, arrive)
+
+    waiting = 0
+    for _ in range(n // TIMERS):
+        loop.call_soon(start)
         loop.run_forever()
 
 
