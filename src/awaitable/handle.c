@@ -13,6 +13,7 @@
 #include "base/call.h"
 #include "base/errors.h"
 #include "base/pycompat.h"
+#include "engine/inbox.h"
 #include "engine/ready.h"
 
 /* ------------------------------------------------------------------- make */
@@ -184,6 +185,7 @@ handle_recycle(Handle *self)
     self->loop = NULL;
     self->cancelled = false;
     self->running = false;
+    self->shared = false;
     bool given = list != NULL && freelist_give(list, (PyObject *)self);
     Py_DECREF(loop);
     return given;
@@ -359,6 +361,24 @@ handle_is_timer(PyObject *self, ModuleState *state)
     return PyObject_TypeCheck(self, state->timer_handle_type);
 }
 
+/* As handle_run(), while cancel() in another thread waits for the end. */
+static int
+handle_run_shared(Handle *self, Loop *loop)
+{
+    self->busy = true;
+    int rc = handle_run(self, loop);
+    inbox_finish(loop, &self->busy);
+    return rc;
+}
+
+void
+handle_await(Handle *self)
+{
+    if (self->busy && self->loop->thread_id != PyThread_get_thread_ident()) {
+        inbox_await(self->loop, &self->busy);
+    }
+}
+
 int
 handle_job(Loop *loop, Job *job)
 {
@@ -366,7 +386,9 @@ handle_job(Loop *loop, Job *job)
     if (handle_is_timer(job->self, loop->state)) {
         ((TimerHandle *)self)->scheduled = false;
     }
-    int rc = self->cancelled ? 0 : handle_run(self, loop);
+    int rc = self->cancelled ? 0
+             : self->shared  ? handle_run_shared(self, loop)
+                             : handle_run(self, loop);
     handle_release((PyObject *)self);
     return rc;
 }

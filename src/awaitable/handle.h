@@ -26,6 +26,8 @@ typedef struct Handle {
     PyObject *args[1 + HANDLE_INLINE_ARGS];   /* args[0] is scratch for vectorcall */
     bool cancelled;
     bool running;            /* then cancel() leaves callback and arguments to us */
+    bool shared;             /* made by call_soon_threadsafe() on 3.14 or later */
+    bool busy;               /* shared, and the loop runs it: other threads wait */
 } Handle;
 
 typedef struct TimerHandle {
@@ -49,6 +51,10 @@ int handle_schedule(Loop *loop, PyObject *handle);
 
 /* The ready-queue job of a handle; job->self is the handle. */
 int handle_job(Loop *loop, Job *job);
+
+/* In another thread than the loop's: wait for the end of a callback that has begun,
+ * as the handles of call_soon_threadsafe() do on 3.14 and later. */
+void handle_await(Handle *self);
 
 /* Drop callback and arguments; it will not run.  0 or -1 (its repr failed). */
 int handle_cancel(PyObject *handle);

@@ -92,6 +92,7 @@ handle_type_state(Handle *self)
 static PyObject *
 handle_type_py_cancel(PyObject *op, PyObject *Py_UNUSED(unused))
 {
+    handle_await((Handle *)op);
     if (handle_cancel(op) < 0) {
         return NULL;
     }
@@ -124,6 +125,7 @@ handle_type_timer_py_cancel(PyObject *op, PyObject *unused)
 static PyObject *
 handle_type_py_cancelled(PyObject *op, PyObject *Py_UNUSED(unused))
 {
+    handle_await((Handle *)op);
     return PyBool_FromLong(((Handle *)op)->cancelled);
 }
 
@@ -201,7 +203,9 @@ handle_type_get_class(PyObject *op, void *timer)
     if (state == NULL) {
         return NULL;
     }
-    return Py_NewRef(timer ? state->AsyncioTimerHandle : state->AsyncioHandle);
+    return Py_NewRef(timer                    ? state->AsyncioTimerHandle
+                     : ((Handle *)op)->shared ? state->AsyncioSharedHandle
+                                              : state->AsyncioHandle);
 }
 
 static PyObject *

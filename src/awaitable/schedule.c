@@ -11,6 +11,7 @@
 #include "base/args.h"
 #include "base/call.h"
 #include "base/clock.h"
+#include "base/pycompat.h"
 #include "engine/inbox.h"
 #include "engine/ready.h"
 
@@ -152,6 +153,7 @@ schedule_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
     if (UNLIKELY(handle == NULL)) {
         return NULL;
     }
+    ((Handle *)handle)->shared = PY_AT_LEAST_3_14;
     bool at_home = loop->thread_id == PyThread_get_thread_ident();
     int rc = at_home ? schedule_handle(loop, handle)
                      : inbox_post(loop, handle_job, Py_NewRef(handle), NULL);

@@ -23,6 +23,19 @@ enum {
     PY_AT_LEAST_3_15 = PY_VERSION_HEX >= 0x030f0000,
 };
 
+/* What isinstance() sees in the handles of call_soon_threadsafe(). */
+#if PY_VERSION_HEX >= 0x030e0000
+#define PYCOMPAT_SHARED_HANDLE "_ThreadSafeHandle"
+#else
+#define PYCOMPAT_SHARED_HANDLE "Handle"
+#endif
+
+#ifdef Py_GIL_DISABLED
+enum { PY_FREE_THREADED = 1 };
+#else
+enum { PY_FREE_THREADED = 0 };
+#endif
+
 /* The raised exception as one object (3.12+), normalised with its traceback. */
 #if PY_VERSION_HEX < 0x030c0000
 static inline PyObject *                                    /* -> new or NULL */

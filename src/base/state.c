@@ -4,6 +4,8 @@
  */
 #include "base/state.h"
 
+#include "base/pycompat.h"
+
 /* The module definition is constant data, the same for every interpreter of the
  * process; state_of_type() looks for it in a type's bases. */
 static PyModuleDef *state_def;

@@ -48,6 +48,7 @@
     X(BaseTask, "_asyncio", "Task")                                         \
     X(AsyncioHandle, "asyncio.events", "Handle")                            \
     X(AsyncioTimerHandle, "asyncio.events", "TimerHandle")                  \
+    X(AsyncioSharedHandle, "asyncio.events", PYCOMPAT_SHARED_HANDLE)        \
     X(Transport, "asyncio.transports", "Transport")                         \
     X(Protocol, "asyncio.protocols", "Protocol")                            \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")            \
@@ -104,6 +105,9 @@ typedef struct ModuleState {
     PyObject *kwnames_context;   /* owned: ("context",) for vector calls */
     PyObject *kwnames_msg;       /* owned: ("msg",) */
     hashfunc lazy_hash;          /* a loop with this tp_hash publishes its task; or NULL */
+    Py_ssize_t slot_current;     /* places in the thread state (slots.c); 0: unknown */
+    Py_ssize_t slot_tasks;
+    Py_ssize_t slot_node;        /* place in asyncio.Task's struct; 0: unknown */
     bool factory_takes_kwargs;   /* asyncio hands all keywords to a task factory */
     bool lazy_current;           /* publish the current task from the loop's hash */
     bool own_task_list;          /* all_tasks() reads our list, no WeakSet per task */

@@ -119,6 +119,27 @@ inbox_wake(Loop *loop)
 }
 
 void
+inbox_await(Loop *loop, const bool *busy)
+{
+    Py_BEGIN_ALLOW_THREADS
+    uv_mutex_lock(&loop->inbox_mutex);
+    while (*busy) {
+        uv_cond_wait(&loop->inbox_finished, &loop->inbox_mutex);
+    }
+    uv_mutex_unlock(&loop->inbox_mutex);
+    Py_END_ALLOW_THREADS
+}
+
+void
+inbox_finish(Loop *loop, bool *busy)
+{
+    uv_mutex_lock(&loop->inbox_mutex);
+    *busy = false;
+    uv_cond_broadcast(&loop->inbox_finished);
+    uv_mutex_unlock(&loop->inbox_mutex);
+}
+
+void
 inbox_close(Loop *loop)
 {
     uv_mutex_lock(&loop->inbox_mutex);

@@ -31,6 +31,11 @@ void inbox_wake(Loop *loop);
 /* In the child of a fork(): a thread that is no more may have held the mutex. */
 void inbox_after_fork(Loop *loop);
 
+/* Another thread waits, without the GIL, until *busy is false.  The loop's thread
+ * makes it so with inbox_finish(). */
+void inbox_await(Loop *loop, const bool *busy);
+void inbox_finish(Loop *loop, bool *busy);
+
 /* From now on inbox_post raises.  What is queued is dropped. */
 void inbox_close(Loop *loop);
 

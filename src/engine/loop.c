@@ -320,7 +320,8 @@ loop_new(PyTypeObject *type, ModuleState *state)
         return NULL;
     }
     loop_init_fields(self, state);
-    if (uv_mutex_init(&self->inbox_mutex) != 0 || loop_open(self) < 0) {
+    if (uv_mutex_init(&self->inbox_mutex) != 0
+        || uv_cond_init(&self->inbox_finished) != 0 || loop_open(self) < 0) {
         if (!PyErr_Occurred()) {
             PyErr_SetString(PyExc_RuntimeError, "cannot make a mutex");
         }
@@ -438,6 +439,7 @@ loop_dealloc(PyObject *op)
     freelist_free(&self->free_future_iters);
     freelist_free(&self->free_tasks);
     freelist_free(&self->free_sock_ops);
+    uv_cond_destroy(&self->inbox_finished);
     uv_mutex_destroy(&self->inbox_mutex);
     free(self->slab);
     Py_XDECREF(self->spare_bytes);

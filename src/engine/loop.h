@@ -117,7 +117,8 @@ struct Loop {
     } alarm;
 
     /* inbox.c */
-    uv_mutex_t inbox_mutex;      /* guards the next four */
+    uv_mutex_t inbox_mutex;      /* guards the next five */
+    uv_cond_t inbox_finished;    /* a shared handle's callback has ended */
     Ring inbox;                  /* of Job */
     bool inbox_open;             /* false from close on: posting raises */
     bool inbox_asleep;           /* the loop is (about to be) blocked in a poll */
@@ -141,6 +142,8 @@ struct Loop {
     ListNode node;               /* in state->loops while open */
     PyObject *current_task;      /* borrowed: set while its step runs (registry.c) */
     bool current_published;      /* asyncio's own record says current_task too */
+    PyObject **current_slot;     /* borrowed: in the thread state while running (slots.c) */
+    ListNode *tasks_slot;        /* the same: head of the thread's list of tasks */
     PyObject *task_factory;      /* owned, or NULL */
     PyObject *handle_run_hook;   /* owned: a replaced asyncio.Handle._run, or NULL */
     PyObject *current_handle;    /* owned: in debug mode, what runs now; or NULL */
