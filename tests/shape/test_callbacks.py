@@ -31,12 +31,8 @@ def statements(function: Function) -> list[str]:
     return found
 
 
-def is_callback(name: str, stem: str) -> bool:
-    return name.startswith(f"{stem}_on_")
-
-
 def callbacks() -> list[Function]:
-    return [f for f in all_functions() if is_callback(f.name, f.file.stem)]
+    return [f for f in all_functions() if f.name.startswith(f"{f.file.stem}_on_")]
 
 
 def test_there_are_callbacks():
@@ -69,7 +65,7 @@ def test_only_callbacks_are_given_to_libuv():
             wrong += [
                 f"{file.name}: {word} in {match[0][:60]!r}"
                 for word in words
-                if word in names and not is_callback(word, file.stem)
+                if word in names and not word.startswith(f"{file.stem}_on_")
             ]
     assert not wrong, f"a callback given to libuv is named <file>_on_<event>:\n{wrong}"
 

@@ -15,8 +15,6 @@ from tests.shape.source import ROOT
 
 STUB = ast.parse((ROOT / "python/hotloop/_core.pyi").read_text())
 STUB_CLASSES = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
-# What asyncio's method has and ours spells otherwise, with the reason.
-DIFFERENT: dict[str, str] = {}
 
 
 def stub_names(cls: ast.ClassDef) -> set[str]:
@@ -67,7 +65,7 @@ def test_asyncios_loop_has_the_same_parameters(name):
     assert ours is not abstract, f"{name} is left to the abstract class: write it or refuse it"
     theirs = getattr(asyncio.SelectorEventLoop, name, abstract)
     refused = getattr(ours, "__module__", "") == "hotloop._unsupported"
-    if name not in DIFFERENT and not refused:
+    if not refused:
         for wanted in parameters(theirs):
             if wanted[1] != "POSITIONAL_OR_KEYWORD":
                 continue
