@@ -12,6 +12,7 @@
 #include "awaitable/observe.h"
 #include "awaitable/registry.h"
 #include "awaitable/schedule.h"
+#include "awaitable/slots.h"
 #include "awaitable/task_type.h"
 #include "base/args.h"
 #include "engine/loop.h"
@@ -111,7 +112,9 @@ loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
         || observe_find_hook(self) < 0 || signals_begin(self) < 0) {
         return NULL;
     }
+    slots_begin(self);
     int rc = loop_run(self);
+    slots_end(self);
     handle_track_leftovers(self);
     if (signals_end(self) < 0) {
         return NULL;

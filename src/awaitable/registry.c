@@ -11,8 +11,8 @@
  *   current task   asyncio keeps {loop: task}; a look-up hashes the loop first, and
  *                  our hash function fills in the entry just before it is read
  *
- * Both rest on the GIL.  3.14 keeps both in C structures and gets the documented
- * calls.  HOTLOOP_TRICKS in the environment turns each off: docs/internals/registry.md.
+ * Both rest on the GIL.  3.14 and later keep both in C structures: slots.c.
+ * HOTLOOP_TRICKS in the environment turns each off: docs/internals/registry.md.
  */
 #include "awaitable/registry.h"
 
@@ -124,7 +124,7 @@ registry_setup(ModuleState *state)
         return -1;
     }
     if (PY_AT_LEAST_3_14 || state->current_tasks == NULL) {
-        return 0;
+        return registry_allows("thread_slots") ? slots_find(state) : 0;
     }
     state->lazy_current = registry_allows("lazy_current");
     state->lazy_hash = state->lazy_current ? registry_loop_hash : NULL;

@@ -8,7 +8,9 @@
 #ifndef HOTLOOP_REGISTRY_H
 #define HOTLOOP_REGISTRY_H
 
+#include "awaitable/slots.h"
 #include "awaitable/task.h"
+#include "base/pycompat.h"
 
 /* Find the running interpreter's functions and swap in our WeakSet.  0 or -1. */
 int registry_setup(ModuleState *state);
@@ -36,12 +38,25 @@ int registry_leave_slow(FutureData *f, PyObject *task);
  * exception is kept. */
 int registry_withdraw(Loop *native);
 
+/* Is the place for the current task of this thread known, and holds `task`? */
+static inline bool
+registry_slot_holds(const Loop *native, const PyObject *task)
+{
+    return PY_AT_LEAST_3_14 && native != NULL && native->current_slot != NULL
+           && *native->current_slot == task;
+}
+
 /* `task` runs a step from now on.  0 or -1. */
 static inline int
 registry_enter(FutureData *f, PyObject *task)
 {
-    if (LIKELY(registry_is_lazy(f->native))) {
-        f->native->current_task = task;
+    Loop *native = f->native;
+    if (!PY_AT_LEAST_3_14 && LIKELY(registry_is_lazy(native))) {
+        native->current_task = task;
+        return 0;
+    }
+    if (LIKELY(registry_slot_holds(native, NULL))) {
+        *native->current_slot = Py_NewRef(task);
         return 0;
     }
     return registry_enter_slow(f, task);
@@ -52,9 +67,14 @@ static inline int
 registry_leave(FutureData *f, PyObject *task)
 {
     Loop *native = f->native;
-    if (LIKELY(registry_is_lazy(native))) {
+    if (!PY_AT_LEAST_3_14 && LIKELY(registry_is_lazy(native))) {
         native->current_task = NULL;
         return UNLIKELY(native->current_published) ? registry_withdraw(native) : 0;
+    }
+    if (LIKELY(registry_slot_holds(native, task))) {
+        *native->current_slot = NULL;
+        Py_DECREF(task);
+        return 0;
     }
     return registry_leave_slow(f, task);
 }
@@ -84,6 +104,11 @@ registry_add(PyObject *task, FutureData *f)
         list_append(&f->native->tasks, node);
         return 0;
     }
+    if (PY_AT_LEAST_3_14 && f->native != NULL && f->native->tasks_slot != NULL) {
+        slots_link(f->native, task);
+        task_data(task)->registered = true;
+        return 0;
+    }
     return registry_add_slow(task);
 }
 
@@ -92,8 +117,20 @@ static inline int
 registry_remove(PyObject *task)
 {
     TaskData *t = task_data(task);
-    list_remove(&t->node);
-    return UNLIKELY(t->registered) ? registry_remove_slow(task) : 0;
+    if (!PY_AT_LEAST_3_14) {
+        list_remove(&t->node);
+        return 0;
+    }
+    if (!t->registered) {
+        return 0;
+    }
+    const ModuleState *state = future_data(task)->state;
+    if (UNLIKELY(state->slot_node == 0)) {
+        return registry_remove_slow(task);
+    }
+    t->registered = false;
+    slots_unlink(state, task);
+    return 0;
 }
 
 /* Around an eager first step, as the interpreter's version wants it.  0 or -1. */
