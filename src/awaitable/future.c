@@ -79,7 +79,7 @@ future_bind_native(PyObject *self, Loop *loop)
     FutureData *f = future_data(self);
     f->state = loop->state;
     f->loop = Py_NewRef((PyObject *)loop);
-    f->native = loop;
+    f->native = loop->native_call_soon ? loop : NULL;
     return UNLIKELY(loop->debug) ? future_note_source(f) : 0;
 }
 
