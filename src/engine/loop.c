@@ -24,6 +24,8 @@
 #include "engine/resource.h"
 #include "engine/timers.h"
 
+#include <fcntl.h>
+
 /* --------------------------------------------------------------- one turn */
 
 static bool
@@ -290,10 +292,31 @@ loop_init_fields(Loop *self, ModuleState *state)
     }
 }
 
+/* libuv refuses, by an abort, to close a descriptor below 3.  Where a daemon started
+ * us without standard descriptors, /dev/null takes their place, for good.  0 or -1. */
+static int
+loop_fill_standard(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0) {
+            continue;
+        }
+        /* The lowest free number is this one. */
+        if (open("/dev/null", O_RDWR) < 0) {
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* The uv loop and the handles that belong to the loop itself.  0 or -1. */
 static int
 loop_open(Loop *self)
 {
+    if (loop_fill_standard() < 0) {
+        return -1;
+    }
     self->uv = PyMem_RawMalloc(sizeof(uv_loop_t));
     if (self->uv == NULL) {
         PyErr_NoMemory();
