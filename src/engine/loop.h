@@ -74,6 +74,7 @@ typedef enum LoopPhase {
 enum {
     LOOP_SLAB_SIZE = 256 * 1024,   /* bytes; one read takes at most this much */
     LOOP_TURNS_PER_POLL = 64,      /* D6 */
+    LOOP_FRESH_TIMERS = 32,        /* a page of the struct; more gain nothing */
     LOOP_FREELIST_LIMIT = 1024,    /* dead objects kept per kind: 150 KiB of handles */
 };
 
@@ -106,6 +107,9 @@ struct Loop {
 
     /* timers.c, alarm.c */
     Heap timers;                 /* of Timer; the heap owns a reference to each owner */
+    HeapEntry fresh[LOOP_FRESH_TIMERS];   /* likewise: set since the last look */
+    int fresh_count;
+    int timers_expired;          /* by the last look that found any */
     int64_t now;                 /* ns: the clock as it was last read */
     bool timers_urgent;          /* one was added that is due already */
     int64_t armed_at;            /* deadline the alarm is set to, 0 when not set */
@@ -135,7 +139,9 @@ struct Loop {
 
     /* io/read.c: one read buffer for all connections, made on first use */
     char *slab;                  /* owned: LOOP_SLAB_SIZE bytes, or NULL */
-    PyObject *spare_bytes;       /* owned: a bytes object that nobody else has, or NULL */
+    PyObject *spare_bytes;       /* owned: what was read last; used again once nobody
+                                    else has it; or NULL */
+    Py_ssize_t spare_room;       /* bytes it has room for */
 
     /* awaitable/: what floor 2 keeps per loop */
     ListNode tasks;              /* every unfinished native task (registry.c) */

@@ -11,13 +11,9 @@
  * it lasts until the next call into libuv.  Borrowed, or NULL with MemoryError. */
 char *read_slab(Loop *loop);
 
-/* A bytes object with `size` bytes from `data`; takes the loop's spare one if it
- * fits.  -> new or NULL */
+/* A bytes object with `size` bytes from `data`; the loop's spare one if it fits.
+ * -> new or NULL */
 PyObject *read_make_bytes(Loop *loop, const char *data, Py_ssize_t size);
-
-/* Let a bytes object go; if nobody else has it, it becomes the loop's spare one.
- * Steals bytes. */
-void read_recycle(Loop *loop, PyObject *bytes);
 
 /* Find out how the stream's protocol takes its data.  0 or -1: then nothing has
  * changed but the protocol. */

@@ -91,6 +91,8 @@ typedef struct Stream {
     bool reading;            /* libuv reads */
     bool lending;            /* inside libuv's alloc callback: uv_read_stop would crash */
     bool is_buffered;        /* the protocol lends its own buffers */
+    uint8_t small_reads;     /* in a row, while bulk is set */
+    uint32_t bulk;           /* bytes of the largest read of late, if large; else 0 */
     uint32_t burst;          /* bytes read in a row with every buffer filled */
     ReadMethod receive;      /* data_received() */
     BufferedReader *buffered;     /* owned; NULL until it was a BufferedProtocol */

@@ -104,7 +104,7 @@ write_queue_rewind(WriteQueue *queue)
 
 /* `sent` bytes have left. */
 static void
-write_queue_consume(Loop *loop, WriteQueue *queue, size_t sent)
+write_queue_consume(WriteQueue *queue, size_t sent)
 {
     queue->bytes -= sent;
     sent += queue->offset;
@@ -117,7 +117,7 @@ write_queue_consume(Loop *loop, WriteQueue *queue, size_t sent)
         }
         sent -= size;
         queue->head++;
-        read_recycle(loop, piece);
+        Py_DECREF(piece);
     }
     queue->offset = 0;
     write_queue_rewind(queue);
@@ -204,7 +204,7 @@ write_drain(Stream *self)
         if (UNLIKELY(sent < 0)) {
             return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : errno;
         }
-        write_queue_consume(self->transport.loop, &self->queue, (size_t)sent);
+        write_queue_consume(&self->queue, (size_t)sent);
         if ((size_t)sent < wanted) {
             return 0;
         }
@@ -296,7 +296,7 @@ write_submit(Stream *self)
         return -1;
     }
     self->request = request;
-    write_queue_consume(self->transport.loop, &self->queue, total);
+    write_queue_consume(&self->queue, total);
     return 0;
 }
 
