@@ -96,6 +96,18 @@ future_ask_debug(FutureData *f)
     return is_true;
 }
 
+/* An earlier life of this object ends.  What is dropped may run code that begins
+ * yet another one: then that one ends as well. */
+static void
+future_forget_all(FutureData *f)
+{
+    PyObject *loop;
+    do {
+        future_clear_data(f, &loop);
+        Py_XDECREF(loop);
+    } while (UNLIKELY(f->loop != NULL || f->status != FUTURE_PENDING));
+}
+
 int
 future_bind(PyObject *self, PyObject *loop)
 {
@@ -107,9 +119,7 @@ future_bind(PyObject *self, PyObject *loop)
         Py_XDECREF(name);
         return -1;
     }
-    PyObject *old;
-    future_clear_data(f, &old);
-    Py_XDECREF(old);
+    future_forget_all(f);
     if (loop == NULL || loop == Py_None) {
         loop = PyObject_CallNoArgs(f->state->get_event_loop);
         if (loop == NULL) {
@@ -300,6 +310,10 @@ COLD static int
 future_call_foreign(FutureData *f, PyObject *callback, PyObject *arg,
                     PyObject *context)
 {
+    /* Beware: an earlier call_soon() may have run __init__() in vain. */
+    if (future_check_alive(f) < 0) {
+        return -1;
+    }
     PyObject *loop = Py_NewRef(f->loop);
     PyObject *args[5] = {NULL, loop, callback, arg, context};
     size_t nargs = 3;
@@ -527,10 +541,12 @@ future_outcome(PyObject *self, PyObject **out)
     /* Each time it is raised the traceback grows: start from the one at the end
      * of the future's own life. */
     PyObject *tb = f->exception_tb == NULL ? Py_None : f->exception_tb;
-    if (PyException_SetTraceback(f->exception, tb) < 0) {
+    PyObject *exc = Py_NewRef(f->exception);
+    if (PyException_SetTraceback(exc, tb) < 0) {
+        Py_DECREF(exc);
         return -1;
     }
-    *out = Py_NewRef(f->exception);
+    *out = exc;
     return 1;
 }
 
@@ -756,7 +772,7 @@ future_is_done(PyObject *future)
 static int
 future_end_other(PyObject *future, const char *name, PyObject *value)
 {
-    PyObject *result = PyObject_CallMethod(future, name, "O", value);
+    PyObject *result = PyObject_CallMethod(future, name, "(O)", value);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
