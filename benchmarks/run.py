@@ -278,26 +278,40 @@ def run_rounds(bench: Bench, rows: list[tuple[Path, Row]]) -> dict[str, dict[str
             first = turn % len(loops)
             plan += [(file, row, loop) for loop in loops[first:] + loops[:first]]
     results: dict[str, dict[str, list]] = {}
-    start = time.monotonic()
-    for done, (file, row, loop) in enumerate(plan):
-        name = f"{file.stem}/{row.key}"
-        left = (time.monotonic() - start) / done * (len(plan) - done) if done else 0
-        progress = f"[{done + 1}/{len(plan)}] {name} {loop}, {left:.0f} s left"
-        if sys.stderr.isatty():
-            print(f"\r{progress:<78}", end="", file=sys.stderr)
-        elif done % 50 == 0:
-            print(progress, file=sys.stderr, flush=True)
-        cell = results.setdefault(name, {}).setdefault(loop, [])
-        if any("error" in m for m in cell):
-            continue
-        try:
-            cell.append(measure(bench, file, row, loop))
-        except CellError as error:
-            cell.append({"error": str(error)})
-            print(f"\n{name} on {loop}: {error}", file=sys.stderr)
-    if sys.stderr.isatty():
-        print(file=sys.stderr)
+    progress = Progress(len(plan))
+    try:
+        for file, row, loop in plan:
+            name = f"{file.stem}/{row.key}"
+            progress.show(f"{name} {loop}")
+            cell = results.setdefault(name, {}).setdefault(loop, [])
+            if any("error" in m for m in cell):
+                continue
+            try:
+                cell.append(measure(bench, file, row, loop))
+            except CellError as error:
+                cell.append({"error": str(error)})
+                print(f"\n{name} on {loop}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\ninterrupted: the table has only what was measured so far", file=sys.stderr)
     return results
+
+
+class Progress:
+    """Says on stderr how far a run is: a line that is rewritten, or now and then a new one."""
+
+    def __init__(self, whole: int) -> None:
+        self.whole, self.done, self.start = whole, 0, time.monotonic()
+
+    def show(self, what: str) -> None:
+        """Another step begins."""
+        spent = time.monotonic() - self.start
+        left = spent / self.done * (self.whole - self.done) if self.done else 0
+        line = f"[{self.done + 1}/{self.whole}] {what}, about {left:.0f} s left"
+        if sys.stderr.isatty():
+            print(f"\r{line:<78}", end="", file=sys.stderr)
+        elif self.done % 50 == 0:
+            print(line, file=sys.stderr, flush=True)
+        self.done += 1
 
 
 def summarise(rows: list[tuple[Path, Row]], results: dict[str, dict[str, list]]) -> list[dict]:
@@ -310,7 +324,8 @@ def summarise(rows: list[tuple[Path, Row]], results: dict[str, dict[str, list]])
             errors = [r["error"] for r in runs if "error" in r]
             values = [r["value"] for r in runs if "value" in r]
             if errors or not values:
-                cells[loop] = {"error": errors[0] if errors else "not measured"}
+                if errors:
+                    cells[loop] = {"error": errors[0]}
                 continue
             middle = statistics.median(values)
             cell = {"median": middle, "rounds": values}
