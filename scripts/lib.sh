@@ -12,7 +12,8 @@ SYSTEM_PATH=$PATH
 mkdir -p "$LOGS"
 cd "$ROOT"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 DEBIAN_FRONTEND=noninteractive
-export PYTHONDONTWRITEBYTECODE=1
+# Unbuffered: progress shows at once, and a forked child repeats nothing.
+export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 unset PYTHONPATH PYTHONHOME PYTHONASYNCIODEBUG VIRTUAL_ENV
 
 say() { printf '[%3d s] %s\n' "$SECONDS" "$*"; }
