@@ -182,9 +182,10 @@ def run_file(file: str, how: Settings, seen: Callable[[Outcome], None] | None = 
         worker.wait()
         shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started
-    if worker.returncode != 0:
+    died = worker.returncode != 0
+    if died:
         report.complaints.append(f"the worker died ({worker.returncode}): {words[-2000:]}")
-    _judge(report, outcomes, listed, whole=not how.match)
+    _judge(report, outcomes, listed, whole=not how.match and not died)
     return report
 
 
@@ -273,8 +274,10 @@ def main(arguments: list[str] | None = None) -> int:
     except TestsMissing as missing:
         print(missing)
         return 2
-    if options.loop != "asyncio" and importlib.util.find_spec(options.loop) is None:
-        print(f"{options.loop} is not installed for this Python: {sys.executable}")
+    try:
+        loops.load(options.loop)
+    except ImportError as error:
+        print(f"{options.loop} cannot be imported by {sys.executable}: {error}")
         return 2
     files = options.file or known
     if unknown := [file for file in files if file not in known]:
