@@ -71,6 +71,9 @@ loop_type_close(Loop *self)
         return;
     }
     resolver_close(self);
+    if (self->phase != LOOP_IDLE) {
+        return;                      /* what that dropped has run or closed the loop */
+    }
     loop_close(self);
     poll_close(self);
     signals_close(self);
@@ -108,13 +111,17 @@ loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Loop *self = (Loop *)op;
     if (loop_check_closed(self) < 0
-        || loop_type_check_idle(self, "This event loop is already running") < 0
-        || observe_find_hook(self) < 0 || signals_begin(self) < 0) {
+        || loop_type_check_idle(self, "This event loop is already running") < 0) {
         return NULL;
     }
-    slots_begin(self);
-    int rc = loop_run(self);
-    slots_end(self);
+    loop_begin(self);
+    int rc = observe_find_hook(self) < 0 ? -1 : signals_begin(self);
+    if (rc == 0) {
+        slots_begin(self);
+        rc = loop_run(self);
+        slots_end(self);
+    }
+    loop_end(self);
     handle_track_leftovers(self);
     if (signals_end(self) < 0) {
         return NULL;
@@ -229,11 +236,12 @@ loop_type_get_ready(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 loop_type_get_scheduled(PyObject *op, void *Py_UNUSED(closure))
 {
+    timers_settle((Loop *)op);
     const Heap *timers = &((Loop *)op)->timers;
     PyObject *list = PyList_New(0);
     for (ptrdiff_t i = 0; list != NULL && i < timers->count; i++) {
         Timer *timer = container_of(timers->entries[i].item, Timer, item);
-        if (timer->run == handle_job && PyList_Append(list, timer->owner) < 0) {
+        if (timer->run == handle_timer_job && PyList_Append(list, timer->owner) < 0) {
             Py_CLEAR(list);
         }
     }

@@ -86,7 +86,7 @@ static int
 module_exec(PyObject *module)
 {
     ModuleState *state = state_of_module(module);
-    if (module_check_libuv() < 0 || state_setup(state) < 0 || future_setup(state) < 0
+    if (module_check_libuv() < 0 || state_setup(state, module) < 0 || future_setup(state) < 0
         || task_setup(state) < 0) {
         return -1;
     }
@@ -134,7 +134,10 @@ module_clear(PyObject *module)
 static void
 module_free(void *module)
 {
-    (void)module_clear(module);
+    ModuleState *state = state_of_module(module);
+    if (state != NULL) {
+        state_free(state);
+    }
 }
 
 static PyModuleDef_Slot module_slots[] = {

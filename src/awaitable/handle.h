@@ -51,6 +51,7 @@ int handle_schedule(Loop *loop, PyObject *handle);
 
 /* The ready-queue job of a handle; job->self is the handle. */
 int handle_job(Loop *loop, Job *job);
+int handle_timer_job(Loop *loop, Job *job);
 
 /* In another thread than the loop's: wait for the end of a callback that has begun,
  * as the handles of call_soon_threadsafe() do on 3.14 and later. */

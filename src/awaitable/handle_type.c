@@ -72,7 +72,7 @@ handle_type_timer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (self == NULL) {
         return NULL;
     }
-    timers_init(&self->timer, (PyObject *)self, handle_job);
+    timers_init(&self->timer, (PyObject *)self, handle_timer_job);
     self->when = when;
     if (handle_type_construct(&self->handle, state, in[1], in[2], in[3],
                          in[4] == NULL ? Py_None : in[4]) < 0) {
@@ -301,13 +301,16 @@ handle_type_timer_richcompare(PyObject *a, PyObject *b, int op)
     if (equal && op != Py_LT && op != Py_GT) {
         equal = handle_type_same_call(&left->handle, &right->handle);
     }
+    if (equal < 0) {
+        return NULL;
+    }
     switch (op) {
     case Py_LT: return PyBool_FromLong(left->when < right->when);
     case Py_GT: return PyBool_FromLong(left->when > right->when);
-    case Py_LE: return PyBool_FromLong(left->when < right->when || equal > 0);
-    case Py_GE: return PyBool_FromLong(left->when > right->when || equal > 0);
-    case Py_EQ: return equal < 0 ? NULL : PyBool_FromLong(equal);
-    default: return equal < 0 ? NULL : PyBool_FromLong(!equal);
+    case Py_LE: return PyBool_FromLong(left->when < right->when || equal);
+    case Py_GE: return PyBool_FromLong(left->when > right->when || equal);
+    case Py_EQ: return PyBool_FromLong(equal);
+    default: return PyBool_FromLong(!equal);
     }
 }
 

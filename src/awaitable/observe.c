@@ -114,7 +114,7 @@ observe_wrap(Loop *loop, Job *job)
 static int
 observe_through_hook(Loop *loop, Job *job)
 {
-    bool has_handle = job->run == handle_job;
+    bool has_handle = job->run == handle_job || job->run == handle_timer_job;
     PyObject *handle = has_handle ? job->self : observe_wrap(loop, job);
     if (handle == NULL) {
         return -1;

@@ -18,12 +18,15 @@
 #include <math.h>
 
 /* The context= keyword, borrowed or NULL, into *context.  0 or -1. */
-static int
+static inline int
 schedule_context(const char *method, PyObject *const *args, Py_ssize_t nargs,
                  PyObject *kwnames, PyObject **context)
 {
     *context = NULL;
-    Py_ssize_t nkw = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
+    if (LIKELY(kwnames == NULL)) {
+        return 0;
+    }
+    Py_ssize_t nkw = PyTuple_GET_SIZE(kwnames);
     for (Py_ssize_t i = 0; i < nkw; i++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, i);
         if (PyUnicode_CompareWithASCIIString(name, "context") != 0) {
@@ -191,7 +194,8 @@ schedule_seconds(PyObject *value, const char *what, double *seconds)
         PyErr_Format(PyExc_TypeError, "%s %s be None", what, verb);
         return -1;
     }
-    *seconds = PyFloat_AsDouble(value);
+    *seconds = PyFloat_CheckExact(value) ? PyFloat_AS_DOUBLE(value)
+                                         : PyFloat_AsDouble(value);
     if (UNLIKELY(*seconds == -1.0 && PyErr_Occurred())) {
         return -1;
     }

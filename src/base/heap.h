@@ -19,7 +19,8 @@ enum { HEAP_FIRST_CAPACITY = 64, HEAP_NOWHERE = -1 };
 
 /* Embedded in the item. */
 typedef struct HeapItem {
-    ptrdiff_t index;     /* place in the heap, or HEAP_NOWHERE */
+    ptrdiff_t index;     /* place in the heap, or HEAP_NOWHERE; the owner of the heap
+                            may keep items of its own below HEAP_NOWHERE */
 } HeapItem;
 
 typedef struct HeapEntry {
@@ -94,21 +95,43 @@ heap_sift_down(Heap *heap, ptrdiff_t at, HeapEntry entry)
     heap_place(heap, at, entry);
 }
 
+/* Room for `more` entries beyond those that are there.  0, or -1 without memory:
+ * the heap is then unchanged. */
+static inline int
+heap_reserve(Heap *heap, ptrdiff_t more)
+{
+    if (heap->count + more <= heap->capacity) {
+        return 0;
+    }
+    ptrdiff_t capacity = heap->capacity ? heap->capacity : HEAP_FIRST_CAPACITY;
+    while (capacity < heap->count + more) {
+        capacity *= 2;
+    }
+    void *entries = realloc(heap->entries, (size_t)capacity * sizeof(HeapEntry));
+    if (entries == NULL) {
+        return -1;
+    }
+    heap->entries = entries;
+    heap->capacity = capacity;
+    return 0;
+}
+
+/* An entry with an order of its own; room for it was reserved. */
+static inline void
+heap_push_entry(Heap *heap, HeapEntry entry)
+{
+    heap_sift_up(heap, heap->count++, entry);
+}
+
 /* 0, or -1 without memory: the heap is then unchanged. */
 static inline int
 heap_push(Heap *heap, HeapItem *item, int64_t key)
 {
-    if (heap->count == heap->capacity) {
-        ptrdiff_t capacity = heap->capacity ? heap->capacity * 2 : HEAP_FIRST_CAPACITY;
-        void *entries = realloc(heap->entries, (size_t)capacity * sizeof(HeapEntry));
-        if (entries == NULL) {
-            return -1;
-        }
-        heap->entries = entries;
-        heap->capacity = capacity;
+    if (heap_reserve(heap, 1) < 0) {
+        return -1;
     }
     HeapEntry entry = {.key = key, .order = heap->order++, .item = item};
-    heap_sift_up(heap, heap->count++, entry);
+    heap_push_entry(heap, entry);
     return 0;
 }
 

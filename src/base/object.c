@@ -39,39 +39,6 @@ object_unraisable(PyObject *where)
     }
 }
 
-/* The link sits behind the object head, over the type's own first field. */
-static PyObject **
-freelist_link(PyObject *self)
-{
-    return (PyObject **)(self + 1);
-}
-
-bool
-freelist_give(FreeList *list, PyObject *self)
-{
-    if (list->count >= list->limit) {
-        return false;
-    }
-    *freelist_link(self) = list->first;
-    list->first = self;
-    list->count++;
-    return true;
-}
-
-PyObject *
-freelist_take(FreeList *list)
-{
-    PyObject *self = list->first;
-    if (self == NULL) {
-        return NULL;
-    }
-    list->first = *freelist_link(self);
-    list->count--;
-    *freelist_link(self) = NULL;
-    pycompat_new_reference(self);
-    return self;
-}
-
 void
 freelist_free(FreeList *list)
 {

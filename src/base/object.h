@@ -6,6 +6,7 @@
 #define HOTLOOP_OBJECT_H
 
 #include "base/base.h"
+#include "base/pycompat.h"
 
 /* The one dealloc: untrack, weak references, tp_clear, free, release the type.
  * Works for every heap type here whose tp_clear drops all it owns, and for
@@ -29,12 +30,41 @@ typedef struct FreeList {
     int limit;
 } FreeList;
 
+/* The link sits behind the object head, over the type's own first field. */
+static inline PyObject **
+freelist_link(PyObject *self)
+{
+    return (PyObject **)(self + 1);
+}
+
 /* Put dead `self` on the list (true), or say that the list is full (false). */
-bool freelist_give(FreeList *list, PyObject *self);
+static inline bool
+freelist_give(FreeList *list, PyObject *self)
+{
+    if (UNLIKELY(list->count >= list->limit)) {
+        return false;
+    }
+    *freelist_link(self) = list->first;
+    list->first = self;
+    list->count++;
+    return true;
+}
 
 /* An untracked object with one reference, or NULL when the list is empty (no
  * exception).  Its fields are as its room left them on giving. */
-PyObject *freelist_take(FreeList *list);
+static inline PyObject *
+freelist_take(FreeList *list)
+{
+    PyObject *self = list->first;
+    if (UNLIKELY(self == NULL)) {
+        return NULL;
+    }
+    list->first = *freelist_link(self);
+    list->count--;
+    *freelist_link(self) = NULL;
+    pycompat_new_reference(self);
+    return self;
+}
 
 /* Give all memory and type references back. */
 void freelist_free(FreeList *list);

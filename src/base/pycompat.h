@@ -68,7 +68,6 @@ PyErr_SetRaisedException(PyObject *exc)
 #endif
 
 
-
 /* Interpreter shutdown: public since 3.13. */
 #if PY_VERSION_HEX < 0x030d0000
 static inline int
@@ -78,11 +77,23 @@ Py_IsFinalizing(void)
 }
 #endif
 
+/* A debug interpreter keeps the sum of all reference counts: there an object must
+ * die through its dealloc, and be born by the interpreter's own function. */
+#if defined(Py_REF_DEBUG) || defined(Py_GIL_DISABLED)
+enum { PYCOMPAT_COUNTS_REFERENCES = 1 };
+#else
+enum { PYCOMPAT_COUNTS_REFERENCES = 0 };
+#endif
+
 /* Resurrect memory from a free list: it gets its first reference back. */
 static inline void
 pycompat_new_reference(PyObject *op)
 {
+#if defined(Py_REF_DEBUG) || defined(Py_GIL_DISABLED)
     _Py_NewReference(op);
+#else
+    Py_SET_REFCNT(op, 1);        /* the same but for tracemalloc, in one store */
+#endif
 }
 
 /* The hash of an object by its address; public since 3.13. */

@@ -53,13 +53,10 @@ static const NameRow state_names[] = {
 #undef STATE_ROW
 };
 
-/* Every owned object of the state, for traverse and clear. */
+/* Every owned object of the state but the names, for traverse and clear. */
 static const size_t state_owned[] = {
 #define STATE_ROW(name, ...) offsetof(ModuleState, name##_type),
     STATE_TYPES(STATE_ROW)
-#undef STATE_ROW
-#define STATE_ROW(name, ...) offsetof(ModuleState, str_##name),
-    STATE_NAMES(STATE_ROW)
 #undef STATE_ROW
 #define STATE_ROW(name, ...) offsetof(ModuleState, name),
     STATE_IMPORTS(STATE_ROW)
@@ -87,8 +84,9 @@ state_field(ModuleState *state, size_t offset)
 }
 
 int
-state_setup(ModuleState *state)
+state_setup(ModuleState *state, PyObject *module)
 {
+    state->module = module;
     list_init(&state->loops);
     for (size_t i = 0; i < Py_ARRAY_LENGTH(state_names); i++) {
         PyObject *name = PyUnicode_InternFromString(state_names[i].text);
@@ -125,6 +123,15 @@ state_clear(ModuleState *state)
         Py_CLEAR(*state_field(state, state_owned[i]));
     }
     return 0;
+}
+
+void
+state_free(ModuleState *state)
+{
+    state_clear(state);
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(state_names); i++) {
+        Py_CLEAR(*state_field(state, state_names[i].offset));
+    }
 }
 
 ModuleState *

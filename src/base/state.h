@@ -86,6 +86,7 @@ typedef struct ModuleState {
 #define STATE_FIELD(name, ...) PyObject *name;               /* owned */
     STATE_IMPORTS(STATE_FIELD)
 #undef STATE_FIELD
+    PyObject *module;            /* borrowed: we live in its memory */
     PyObject *stock_handle_run;  /* owned: asyncio.Handle._run as it was at import */
     ListNode loops;              /* every open loop, for all_tasks() (registry.c) */
     uint64_t task_counter;       /* the N of the next Task-N */
@@ -114,10 +115,14 @@ typedef struct ModuleState {
 } ModuleState;
 
 /* Fill names and imports; types are made by module.c.  0 or -1. */
-int state_setup(ModuleState *state);
+int state_setup(ModuleState *state, PyObject *module);
 
 int state_traverse(ModuleState *state, visitproc visit, void *arg);
 int state_clear(ModuleState *state);
+
+/* Drop the names as well, when the module's memory goes.  The GC may clear the module
+ * before the loops that hold it: closing those must still find the names. */
+void state_free(ModuleState *state);
 
 /* The state of the module that made `type` or one of its bases, borrowed, or
  * NULL with TypeError set.  For tp_new only. */

@@ -6,8 +6,9 @@
  * for is cancelled it rings once for nothing, which is cheaper than one system
  * call for each request that sets a timeout and takes it back.
  *
- * Deadlines are rounded up to ALARM_GRAIN: timers due within 16 us of each other
- * then share one wake-up.  Never early, and far below the 100 us we allow.
+ * Deadlines are rounded up to a grain, so that timers due close to each other share
+ * one wake-up (4 us): 16 us normally, 65 us after a look that found a crowd.  Never
+ * early, and below the 100 us we allow.
  */
 #include "engine/alarm.h"
 
@@ -17,28 +18,38 @@
 #include "engine/gate.h"
 #include "engine/resource.h"
 
-enum { ALARM_GRAIN = 1 << 14 };      /* nanoseconds, a power of two */
+enum {
+    ALARM_GRAIN = 1 << 14,           /* nanoseconds, a power of two */
+    ALARM_GRAIN_IN_CROWD = 1 << 16,
+    ALARM_CROWD = 4,                 /* timers due at the same look */
+};
 
 static int64_t
-alarm_round_up(int64_t deadline)
+alarm_grain(const Loop *loop)
 {
-    if (deadline > INT64_MAX - ALARM_GRAIN) {
-        return deadline;
-    }
-    return (deadline + ALARM_GRAIN - 1) & ~(int64_t)(ALARM_GRAIN - 1);
+    return loop->timers_expired > ALARM_CROWD ? ALARM_GRAIN_IN_CROWD : ALARM_GRAIN;
+}
+
+static int64_t
+alarm_round_up(int64_t deadline, int64_t grain)
+{
+    return deadline > INT64_MAX - grain ? deadline : (deadline + grain - 1) & -grain;
 }
 
 #ifdef __linux__
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-/* The expirations are not counted; reading makes the descriptor quiet again. */
+/* Setting the alarm anew makes the descriptor quiet, so it is only read when that
+ * has not happened since it rang before.  The expirations are not counted. */
 static int
 alarm_rung(Loop *loop)
 {
-    uint64_t expirations;
-    ssize_t unused = read(loop->alarm_fd, &expirations, sizeof expirations);
-    (void)unused;
+    if (loop->armed_at == 0) {
+        uint64_t expirations;
+        ssize_t unused = read(loop->alarm_fd, &expirations, sizeof expirations);
+        (void)unused;
+    }
     loop->armed_at = 0;
     return 0;
 }
@@ -160,9 +171,10 @@ alarm_set(Loop *loop)
         return;
     }
     int64_t deadline = loop->timers.entries[0].key;
-    if (loop->armed_at != 0 && loop->armed_at - ALARM_GRAIN <= deadline) {
+    int64_t grain = alarm_grain(loop);
+    if (loop->armed_at != 0 && loop->armed_at - grain <= deadline) {
         return;
     }
-    loop->armed_at = alarm_round_up(deadline < 1 ? 1 : deadline);
+    loop->armed_at = alarm_round_up(deadline < 1 ? 1 : deadline, grain);
     alarm_arm(loop, loop->armed_at);
 }

@@ -28,16 +28,32 @@
 
 /* --------------------------------------------------------------- one turn */
 
+/* Has a slice of time gone by since the last poll?  If not, foresee how many turns
+ * like those since then fit into half of the rest, and do not look before. */
+static bool
+loop_slice_is_over(Loop *self)
+{
+    uint64_t elapsed = clock_ticks() - self->ticks_at_poll;
+    if (elapsed > CLOCK_TICKS_PER_SLICE) {
+        return true;
+    }
+    uint64_t rest = (CLOCK_TICKS_PER_SLICE - elapsed) / 2;
+    uint64_t turns = rest * self->turns_since_poll / (elapsed + 1);
+    uint64_t wait = turns < 1 ? 1 : turns > LOOP_TURNS_PER_LOOK ? LOOP_TURNS_PER_LOOK : turns;
+    self->turns_at_look = self->turns_since_poll + (uint32_t)wait;
+    return false;
+}
+
 static bool
 loop_poll_is_due(Loop *self)
 {
     if (ready_is_empty(self) || self->stopping) {
         return true;
     }
-    if (++self->turns_since_poll >= LOOP_TURNS_PER_POLL) {
-        return true;
+    if (++self->turns_since_poll < self->turns_at_look) {
+        return false;
     }
-    return clock_ticks() - self->ticks_at_poll > CLOCK_TICKS_PER_SLICE;
+    return self->turns_since_poll >= LOOP_TURNS_PER_POLL || loop_slice_is_over(self);
 }
 
 /* Nothing to do before something happens outside? */
@@ -47,7 +63,8 @@ loop_may_block(Loop *self)
     if (!ready_is_empty(self) || self->stopping) {
         return false;
     }
-    if (self->timers.count > 0) {
+    if (timers_any(self)) {
+        timers_settle(self);
         self->now = clock_now();
         if (self->timers.entries[0].key <= self->now) {
             return false;
@@ -89,6 +106,7 @@ loop_poll(Loop *self)
         resource_close_polls(self);
     }
     self->turns_since_poll = 0;
+    self->turns_at_look = 1;
     self->ticks_at_poll = clock_ticks();
     return loop_raise_kept(self);
 }
@@ -104,8 +122,7 @@ loop_once(Loop *self)
     if (poll && loop_poll(self) < 0) {
         return -1;
     }
-    if (self->timers.count > 0 && (poll || self->timers_urgent)
-        && timers_expire(self) < 0) {
+    if (timers_any(self) && (poll || self->timers_urgent) && timers_expire(self) < 0) {
         return -1;
     }
     return ready_run(self);
@@ -117,21 +134,33 @@ loop_turn_uv(Loop *self)
     uv_run(self->uv, UV_RUN_NOWAIT);
 }
 
-int
-loop_run(Loop *self)
+void
+loop_begin(Loop *self)
 {
     assert(self->phase == LOOP_IDLE);
     self->phase = LOOP_RUNNING;
     self->thread_id = PyThread_get_thread_ident();
+}
+
+void
+loop_end(Loop *self)
+{
+    self->stopping = false;
+    self->thread_id = 0;
+    self->phase = LOOP_IDLE;
+}
+
+int
+loop_run(Loop *self)
+{
+    assert(self->phase == LOOP_RUNNING);
     self->turns_since_poll = LOOP_TURNS_PER_POLL;     /* the first turn polls */
+    self->turns_at_look = 0;
     int rc;
     do {
         rc = loop_once(self);
     } while (rc == 0 && !self->stopping);
-    self->stopping = false;
-    self->thread_id = 0;
-    self->phase = LOOP_IDLE;
-    return rc;
+    return rc < 0 ? rc : loop_raise_kept(self);      /* by the last job's flush */
 }
 
 /* ------------------------------------------------------------ what it asks */
@@ -273,6 +302,7 @@ static void
 loop_init_fields(Loop *self, ModuleState *state)
 {
     self->state = state;
+    self->module = Py_NewRef(state->module);
     self->phase = LOOP_CLOSED;
     self->alarm_fd = -1;
     self->slow_callback_duration = 0.1;
@@ -411,6 +441,15 @@ loop_visit_resources(const ListNode *head, visitproc visit, void *arg)
     return 0;
 }
 
+static int
+loop_visit_timers(const HeapEntry *entries, ptrdiff_t count, visitproc visit, void *arg)
+{
+    for (ptrdiff_t i = 0; i < count; i++) {
+        Py_VISIT(container_of(entries[i].item, Timer, item)->owner);
+    }
+    return 0;
+}
+
 int
 loop_traverse(Loop *self, visitproc visit, void *arg)
 {
@@ -422,12 +461,13 @@ loop_traverse(Loop *self, visitproc visit, void *arg)
     rc = rc ? rc : loop_visit_jobs(&self->inbox, visit, arg);
     rc = rc ? rc : loop_visit_resources(&self->resources, visit, arg);
     rc = rc ? rc : loop_visit_resources(&self->closing_polls, visit, arg);
+    const Heap *timers = &self->timers;
+    rc = rc ? rc : loop_visit_timers(timers->entries, timers->count, visit, arg);
+    rc = rc ? rc : loop_visit_timers(self->fresh, self->fresh_count, visit, arg);
     if (rc) {
         return rc;
     }
-    for (ptrdiff_t i = 0; i < self->timers.count; i++) {
-        Py_VISIT(container_of(self->timers.entries[i].item, Timer, item)->owner);
-    }
+    Py_VISIT(self->module);
     Py_VISIT(self->exception);
     Py_VISIT(self->task_factory);
     Py_VISIT(self->handle_run_hook);
@@ -441,6 +481,10 @@ loop_clear(Loop *self)
     if (self->phase == LOOP_IDLE) {
         loop_close(self);
     }
+    /* Code that ran while a call was being made may have closed us: then that call
+     * was queued all the same. */
+    timers_clear(self);
+    ready_clear(self);
     Py_CLEAR(self->exception);
     Py_CLEAR(self->task_factory);
     Py_CLEAR(self->handle_run_hook);
@@ -453,6 +497,7 @@ loop_dealloc(PyObject *op)
 {
     Loop *self = (Loop *)op;
     PyTypeObject *type = Py_TYPE(op);
+    PyObject *module = self->module;
     PyObject_GC_UnTrack(op);
     PyObject_ClearWeakRefs(op);
     loop_clear(self);
@@ -468,4 +513,5 @@ loop_dealloc(PyObject *op)
     Py_XDECREF(self->spare_bytes);
     type->tp_free(op);
     Py_DECREF(type);
+    Py_XDECREF(module);
 }

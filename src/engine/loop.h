@@ -74,13 +74,16 @@ typedef enum LoopPhase {
 enum {
     LOOP_SLAB_SIZE = 256 * 1024,   /* bytes; one read takes at most this much */
     LOOP_TURNS_PER_POLL = 64,      /* D6 */
+    LOOP_TURNS_PER_LOOK = 16,      /* reading the CPU's counter costs 7 to 30 ns */
     LOOP_FRESH_TIMERS = 32,        /* a page of the struct; more gain nothing */
     LOOP_FREELIST_LIMIT = 1024,    /* dead objects kept per kind: 150 KiB of handles */
 };
 
 struct Loop {
     PyObject_HEAD
-    ModuleState *state;          /* borrowed: our type holds the module */
+    ModuleState *state;          /* borrowed: lives in `module` */
+    PyObject *module;            /* owned to the last line of dealloc: the GC may take
+                                    it from our type before we have closed */
     uv_loop_t *uv;               /* owned; NULL when closed */
     int requests_pending;        /* look-ups in libuv's pool; they pin uv (resolver.c) */
     PyObject *weakrefs;
@@ -103,6 +106,7 @@ struct Loop {
 
     /* poll skipping (D6) */
     uint32_t turns_since_poll;
+    uint32_t turns_at_look;      /* ask the counter again in this turn since the poll */
     uint64_t ticks_at_poll;
 
     /* timers.c, alarm.c */
@@ -169,6 +173,11 @@ struct Loop {
 
 /* A loop in the memory that tp_alloc made for `type`.  -> new or NULL */
 PyObject *loop_new(PyTypeObject *type, ModuleState *state);
+
+/* The caller's thread takes the loop, so that nobody else can run or close it, and
+ * gives it back. */
+void loop_begin(Loop *self);
+void loop_end(Loop *self);
 
 /* Turns until stop() or an exception that must leave.  0 or -1. */
 int loop_run(Loop *self);

@@ -33,14 +33,39 @@ timers_deadline(double when)
     return (double)deadline / 1e9 < when ? deadline + 1 : deadline;
 }
 
+/* A timer that is cancelled in the turn in which it was set never sees the heap:
+ * with 100k others in it, going in and out costs a third of call_later + cancel.
+ * The place `at` in the list of fresh timers, as an index below HEAP_NOWHERE. */
+static ptrdiff_t
+timers_fresh_index(ptrdiff_t at)
+{
+    return HEAP_NOWHERE - 1 - at;
+}
+
+void
+timers_settle(Loop *loop)
+{
+    for (int i = 0; i < loop->fresh_count; i++) {
+        heap_push_entry(&loop->timers, loop->fresh[i]);
+    }
+    loop->fresh_count = 0;
+}
+
 int
 timers_add(Loop *loop, Timer *timer, int64_t deadline)
 {
     assert(!timers_is_set(timer));
-    if (heap_push(&loop->timers, &timer->item, deadline) < 0) {
+    /* Settling then cannot fail. */
+    if (heap_reserve(&loop->timers, loop->fresh_count + 1) < 0) {
         PyErr_NoMemory();
         return -1;
     }
+    if (loop->fresh_count == LOOP_FRESH_TIMERS) {
+        timers_settle(loop);
+    }
+    HeapEntry entry = {deadline, loop->timers.order++, &timer->item};
+    timer->item.index = timers_fresh_index(loop->fresh_count);
+    loop->fresh[loop->fresh_count++] = entry;
     Py_INCREF(timer->owner);
     if (deadline <= loop->now) {
         loop->timers_urgent = true;
@@ -48,21 +73,40 @@ timers_add(Loop *loop, Timer *timer, int64_t deadline)
     return 0;
 }
 
+/* The last of the fresh ones takes the place; its order goes with it. */
+static void
+timers_remove_fresh(Loop *loop, Timer *timer)
+{
+    ptrdiff_t at = timers_fresh_index(timer->item.index);
+    HeapEntry last = loop->fresh[--loop->fresh_count];
+    last.item->index = timers_fresh_index(at);
+    loop->fresh[at] = last;
+    timer->item.index = HEAP_NOWHERE;
+}
+
 void
 timers_remove(Loop *loop, Timer *timer)
 {
-    if (timers_is_set(timer)) {
-        heap_remove(&loop->timers, &timer->item);
-        Py_DECREF(timer->owner);
+    if (!timers_is_set(timer)) {
+        return;
     }
+    if (timer->item.index < HEAP_NOWHERE) {
+        timers_remove_fresh(loop, timer);
+    }
+    else {
+        heap_remove(&loop->timers, &timer->item);
+    }
+    Py_DECREF(timer->owner);
 }
 
 int
 timers_expire(Loop *loop)
 {
     Heap *heap = &loop->timers;
+    timers_settle(loop);
     loop->timers_urgent = false;
     loop->now = clock_now();
+    int expired = 0;
     while (heap->count > 0 && heap->entries[0].key <= loop->now) {
         Timer *timer = timers_of(heap->entries[0].item);
         heap_remove(heap, &timer->item);
@@ -70,14 +114,17 @@ timers_expire(Loop *loop)
         if (ready_push(loop, timer->run, timer->owner, NULL, NULL) < 0) {
             return -1;
         }
+        expired++;
     }
+    loop->timers_expired = expired > 0 ? expired : loop->timers_expired;
     return 0;
 }
 
 void
 timers_clear(Loop *loop)
 {
-    while (loop->timers.count > 0) {
+    while (timers_any(loop)) {
+        timers_settle(loop);
         timers_remove(loop, timers_of(loop->timers.entries[0].item));
     }
     heap_free(&loop->timers);

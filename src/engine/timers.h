@@ -33,6 +33,16 @@ timers_is_set(const Timer *timer)
  * first nanosecond at which loop.time() >= when.  Clamped to what fits. */
 int64_t timers_deadline(double when);
 
+/* Are there any? */
+static inline bool
+timers_any(const Loop *loop)
+{
+    return loop->timers.count + loop->fresh_count > 0;
+}
+
+/* Put the fresh ones into the heap: before anybody looks at its top or walks it. */
+void timers_settle(Loop *loop);
+
 /* Let `timer` fire at `deadline` (ns).  Takes a reference to its owner.  0 or -1
  * (MemoryError). */
 int timers_add(Loop *loop, Timer *timer, int64_t deadline);
