@@ -100,14 +100,35 @@ sock_py_recv(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
 /* The buffer is borrowed for each attempt only: while we wait, its owner may
  * resize it, as with asyncio. */
 static int
+sock_get_buffer(SockOp *self, Py_buffer *view)
+{
+    if (PyObject_GetBuffer(self->argument, view, PyBUF_WRITABLE) == 0) {
+        return 0;
+    }
+    PyErr_Format(PyExc_TypeError,
+                 "recv_into() argument 1 must be read-write bytes-like object, "
+                 "not %.50s",
+                 Py_TYPE(self->argument)->tp_name);
+    return -1;
+}
+
+/* A wrong buffer is an error now, even if there is nothing to read yet. */
+static int
+sock_begin_recv_into(SockOp *self)
+{
+    Py_buffer view;
+    if (self->plain && sock_get_buffer(self, &view) == 0) {
+        self->count = view.len;
+        PyBuffer_Release(&view);
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static int
 sock_try_recv_into(SockOp *self, int fd, PyObject **result)
 {
     Py_buffer view;
-    if (PyObject_GetBuffer(self->argument, &view, PyBUF_WRITABLE) < 0) {
-        PyErr_Format(PyExc_TypeError,
-                     "recv_into() argument 1 must be read-write bytes-like object, "
-                     "not %.50s",
-                     Py_TYPE(self->argument)->tp_name);
+    if (sock_get_buffer(self, &view) < 0) {
         return -1;
     }
     ssize_t got = recv(fd, view.buf, (size_t)view.len, MSG_DONTWAIT);
@@ -133,6 +154,7 @@ sock_ask_recv_into(SockOp *self, PyObject **result)
 static const SockKind sock_recv_into_kind = {
     .name = "sock_recv_into",
     .side = POLL_READ,
+    .begin = sock_begin_recv_into,
     .attempt = sock_try_recv_into,
     .ask = sock_ask_recv_into,
 };
@@ -260,6 +282,9 @@ sock_start_lookup(SockOp *self)
 {
     ModuleState *state = self->loop->state;
     PyObject *head = PySequence_GetSlice(self->argument, 0, 2);
+    if (head == NULL) {
+        return NULL;
+    }
     PyObject *method = PyObject_GetAttr((PyObject *)self->loop, state->str_getaddrinfo);
     PyObject *args = head == NULL ? NULL : PySequence_Tuple(head);
     PyObject *type = PyObject_GetAttr(self->sock, state->str_type);

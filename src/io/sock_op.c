@@ -257,7 +257,8 @@ sock_op_first_attempt(SockOp *self, PyObject **result)
     if (fd == SOCK_OP_NO_FD) {
         return PYGEN_ERROR;
     }
-    bool hopeless = self->kind->side == POLL_READ && poll_is_drained(self->loop, fd);
+    bool reads = self->kind->side == POLL_READ && self->count > 0;
+    bool hopeless = reads && poll_is_drained(self->loop, fd);
     PySendResult sent = sock_op_attempt(self, fd, hopeless, result);
     if (sent == PYGEN_RETURN) {
         poll_count_share(self->loop);

@@ -50,7 +50,7 @@ struct SockOp {
     PyObject *future;            /* owned while WAITING, else NULL */
     PyObject *resolver;          /* owned while RESOLVING, else NULL */
     Py_buffer view;              /* sendall: owned while view.obj != NULL */
-    Py_ssize_t count;            /* recv: bytes at most; sendall: bytes sent */
+    Py_ssize_t count;            /* recv*: bytes at most; sendall: bytes sent */
     int fd;                      /* while WAITING: where we are registered */
     int family;                  /* of the socket, if the kind needs it; else 0 */
     bool plain;                  /* exactly socket.socket: system calls are right */
