@@ -214,10 +214,10 @@ registry_leave_slow(FutureData *f, PyObject *task)
 
 /* asyncio's own swap.  -> the previous task or None, new */
 static PyObject *
-registry_swap(FutureData *f, PyObject *task)
+registry_swap(const ModuleState *state, PyObject *loop, PyObject *task)
 {
-    PyObject *args[3] = {NULL, f->loop, task};
-    return PyObject_Vectorcall(f->state->swap_current_task, args + 1,
+    PyObject *args[3] = {NULL, loop, task};
+    return PyObject_Vectorcall(state->swap_current_task, args + 1,
                                2 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
@@ -227,11 +227,13 @@ registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous)
     Loop *native = f->native;
     /* Inside a step of ours all is in our hands; otherwise asyncio may have a
      * task of its own on record, which only its swap can take out. */
-    previous->lazy = registry_is_lazy(native) && native->current_task != NULL;
-    if (!previous->lazy) {
-        previous->task = registry_swap(f, task);
+    *previous = (RegistryPrevious){0};
+    if (!registry_is_lazy(native) || native->current_task == NULL) {
+        previous->task = registry_swap(f->state, f->loop, task);
+        previous->loop = previous->task == NULL ? NULL : Py_NewRef(f->loop);
         return previous->task == NULL ? -1 : 0;
     }
+    previous->lazy = native;
     previous->task = native->current_task;
     native->current_task = NULL;
     if (native->current_published && registry_withdraw(native) < 0) {
@@ -243,21 +245,22 @@ registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous)
 }
 
 COLD int
-registry_swap_out(FutureData *f, RegistryPrevious *previous)
+registry_swap_out(RegistryPrevious *previous, const ModuleState *state)
 {
-    Loop *native = f->native;
+    Loop *native = previous->lazy;
     PyObject *earlier = PyErr_GetRaisedException();
     int rc = 0;
-    if (previous->lazy) {
+    if (native != NULL) {
         native->current_task = NULL;
         rc = native->current_published ? registry_withdraw(native) : 0;
         native->current_task = previous->task;
     }
     else {
-        PyObject *was = registry_swap(f, previous->task);
+        PyObject *was = registry_swap(state, previous->loop, previous->task);
         rc = was == NULL ? -1 : 0;
         Py_XDECREF(was);
         Py_CLEAR(previous->task);
+        Py_CLEAR(previous->loop);
     }
     return registry_restore(earlier, rc);
 }
@@ -312,29 +315,27 @@ registry_note_waiting(FutureData *f, PyObject *future, PyObject *task, bool wait
     return note == NULL ? 0 : registry_call(note, future, task);
 }
 
+/* How many live tasks there are; they are put into `list` unless it is NULL.  One
+ * whose count of references is 0 is being freed: its weak references' callbacks may
+ * have brought us here, and it must not be seen any more. */
 static Py_ssize_t
-registry_count_tasks(const ModuleState *state)
+registry_walk(const ModuleState *state, PyObject *list)
 {
     Py_ssize_t count = 0;
     for (ListNode *l = state->loops.next; l != &state->loops; l = l->next) {
         ListNode *head = &container_of(l, Loop, node)->tasks;
         for (ListNode *t = head->next; t != head; t = t->next) {
+            PyObject *task = task_from_node(t);
+            if (Py_REFCNT(task) == 0) {
+                continue;
+            }
+            if (list != NULL) {
+                PyList_SET_ITEM(list, count, Py_NewRef(task));
+            }
             count++;
         }
     }
     return count;
-}
-
-static void
-registry_fill(const ModuleState *state, PyObject *list)
-{
-    Py_ssize_t i = 0;
-    for (ListNode *l = state->loops.next; l != &state->loops; l = l->next) {
-        ListNode *head = &container_of(l, Loop, node)->tasks;
-        for (ListNode *t = head->next; t != head; t = t->next) {
-            PyList_SET_ITEM(list, i++, Py_NewRef(task_from_node(t)));
-        }
-    }
 }
 
 PyObject *
@@ -342,15 +343,15 @@ registry_py_live_tasks(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     ModuleState *state = state_of_module(module);
     for (;;) {
-        Py_ssize_t count = registry_count_tasks(state);
+        Py_ssize_t count = registry_walk(state, NULL);
         PyObject *list = PyList_New(count);
         if (list == NULL) {
             return NULL;
         }
         /* Making the list may have collected garbage, and that may have run
          * anything; filling it runs nothing. */
-        if (registry_count_tasks(state) == count) {
-            registry_fill(state, list);
+        if (registry_walk(state, NULL) == count) {
+            registry_walk(state, list);
             return list;
         }
         Py_DECREF(list);

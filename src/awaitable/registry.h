@@ -62,11 +62,11 @@ registry_enter(FutureData *f, PyObject *task)
     return registry_enter_slow(f, task);
 }
 
-/* Its step is over: no task is current.  0 or -1; a raised exception is kept. */
+/* Its step, entered on `native`, is over: no task is current.  (The step may have
+ * run __init__() again, for another loop.)  0 or -1; a raised exception is kept. */
 static inline int
-registry_leave(FutureData *f, PyObject *task)
+registry_leave(Loop *native, FutureData *f, PyObject *task)
 {
-    Loop *native = f->native;
     if (!PY_AT_LEAST_3_14 && LIKELY(registry_is_lazy(native))) {
         native->current_task = NULL;
         return UNLIKELY(native->current_published) ? registry_withdraw(native) : 0;
@@ -82,12 +82,13 @@ registry_leave(FutureData *f, PyObject *task)
 /* Who was current before an eager step. */
 typedef struct RegistryPrevious {
     PyObject *task;          /* borrowed if lazy: its step is running; else owned */
-    bool lazy;
+    Loop *lazy;              /* borrowed: the running loop, if all is in our hands */
+    PyObject *loop;          /* owned: whose current task it is; NULL if lazy */
 } RegistryPrevious;
 
 /* An eager first step runs inside another task's step, or outside any.  0 or -1. */
 int registry_swap_in(FutureData *f, PyObject *task, RegistryPrevious *previous);
-int registry_swap_out(FutureData *f, RegistryPrevious *previous);
+int registry_swap_out(RegistryPrevious *previous, const ModuleState *state);
 
 /* ------------------------------------------------------------------ all tasks */
 

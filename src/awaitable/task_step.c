@@ -62,7 +62,8 @@ task_step_returned(PyObject *self, PyObject *result)
 {
     FutureData *f = future_data(self);
     TaskData *t = task_data(self);
-    if (UNLIKELY(registry_remove(self) < 0)) {
+    /* A wake-up that was called by hand, inside the step, has ended it already. */
+    if (UNLIKELY(future_check_pending(f) < 0 || registry_remove(self) < 0)) {
         Py_DECREF(result);
         return -1;
     }
@@ -97,7 +98,8 @@ task_step_raised(PyObject *self)
         Py_DECREF(exc);
         return -1;
     }
-    if (PyErr_GivenExceptionMatches(exc, state->CancelledError)) {
+    if (future_data(self)->status == FUTURE_PENDING
+        && PyErr_GivenExceptionMatches(exc, state->CancelledError)) {
         return task_step_cancelled(self, exc);
     }
     int rc = future_fail(self, exc);
@@ -349,10 +351,10 @@ task_step_already_done(PyObject *self, PyObject *exc)
 }
 
 /* Resume the coroutine and see what comes.  The context is entered and the task
- * is current; leave tells that it is so no longer, before anything is done with
- * the result.  Steals exc. */
+ * is current; `leave` tells that it is so no longer, on the loop `entered`, before
+ * anything is done with the result.  Steals exc. */
 static inline int
-task_step_resume(PyObject *self, FutureData *f, PyObject *exc, bool leave)
+task_step_resume(PyObject *self, FutureData *f, PyObject *exc, bool leave, Loop *entered)
 {
     PyObject *coro = Py_NewRef(task_data(self)->coro);
     PyObject *result;
@@ -364,7 +366,7 @@ task_step_resume(PyObject *self, FutureData *f, PyObject *exc, bool leave)
         sent = task_step_throw(f->state, coro, exc, &result);
     }
     Py_DECREF(coro);
-    if (leave && UNLIKELY(registry_leave(f, self) < 0)) {
+    if (leave && UNLIKELY(registry_leave(entered, f, self) < 0)) {
         Py_XDECREF(result);
         return -1;
     }
@@ -381,6 +383,8 @@ task_step_run(PyObject *self, PyObject *exc)
 {
     FutureData *f = future_data(self);
     TaskData *t = task_data(self);
+    Loop *native = f->native;        /* borrowed: it runs, or our caller holds it */
+    Py_CLEAR(t->fut_waiter);         /* first: may run anything */
     if (UNLIKELY(f->status != FUTURE_PENDING || t->coro == NULL)) {
         return task_step_already_done(self, exc);
     }
@@ -390,12 +394,11 @@ task_step_run(PyObject *self, PyObject *exc)
             return -1;
         }
     }
-    Py_CLEAR(t->fut_waiter);
     if (UNLIKELY(registry_enter(f, self) < 0)) {
         Py_XDECREF(exc);
         return -1;
     }
-    return task_step_resume(self, f, exc, true);
+    return task_step_resume(self, f, exc, true, native);
 }
 
 /* -------------------------------------------- as a job of a native loop */
@@ -404,9 +407,8 @@ task_step_run(PyObject *self, PyObject *exc)
  * cannot run, now or later.  asyncio reports that and leaves the task pending for
  * ever; here it also ends, so that who awaits it gets the error.  Steals exc. */
 COLD static int
-task_step_no_context(PyObject *self, PyObject *exc)
+task_step_no_context(Loop *loop, PyObject *self, PyObject *exc)
 {
-    Loop *loop = future_data(self)->native;
     PyObject *error = PyErr_GetRaisedException();
     Py_XDECREF(exc);
     if (future_data(self)->status == FUTURE_PENDING) {
@@ -426,21 +428,25 @@ task_step_no_context(PyObject *self, PyObject *exc)
 
 /* Enter, step, leave.  Steals exc. */
 static inline int
-task_step_in_context(PyObject *self, PyObject *exc)
+task_step_in_context(Loop *loop, PyObject *self, PyObject *exc)
 {
-    /* Borrowed: the thread state holds what is entered. */
     PyObject *context = task_data(self)->context;
     if (UNLIKELY(context == NULL || PyContext_Enter(context) < 0)) {
         return context == NULL ? task_step_already_done(self, exc)
-                               : task_step_no_context(self, exc);
+                               : task_step_no_context(loop, self, exc);
     }
+    /* Leaving it writes to it after the thread state has let go. */
+    Py_INCREF(context);
     int rc = task_step_run(self, exc);
     if (LIKELY(rc == 0)) {
-        return PyContext_Exit(context);
+        rc = PyContext_Exit(context);
     }
-    PyObject *error = PyErr_GetRaisedException();
-    PyContext_Exit(context);
-    PyErr_SetRaisedException(error);
+    else {
+        PyObject *error = PyErr_GetRaisedException();
+        PyContext_Exit(context);
+        PyErr_SetRaisedException(error);
+    }
+    Py_DECREF(context);
     return rc;
 }
 
@@ -459,7 +465,7 @@ static int
 task_step_job(Loop *loop, Job *job)
 {
     PyObject *self = job->self;
-    int rc = task_step_in_context(self, job->arg);
+    int rc = task_step_in_context(loop, self, job->arg);
     if (UNLIKELY(rc < 0)) {
         rc = task_step_report(loop, self, "Exception in callback Task.task_step()");
     }
@@ -493,7 +499,7 @@ task_wake_job(Loop *loop, Job *job)
         rc = task_step_ending(future, &exc);
     }
     Py_DECREF(future);
-    rc = LIKELY(rc == 0) ? task_step_in_context(self, exc) : rc;
+    rc = LIKELY(rc == 0) ? task_step_in_context(loop, self, exc) : rc;
     if (UNLIKELY(rc < 0)) {
         rc = task_step_report(loop, self, "Exception in callback Task.task_wakeup()");
     }
@@ -503,14 +509,21 @@ task_wake_job(Loop *loop, Job *job)
 
 /* --------------------------------------------- as callables, for other loops */
 
+/* Called from outside: nobody else may hold the loop while the step runs. */
+static PyObject *
+task_step_by_hand(PyObject *self, PyObject *exc)
+{
+    PyObject *loop = Py_XNewRef(future_data(self)->loop);
+    int rc = task_step_run(self, exc);
+    Py_XDECREF(loop);
+    return rc < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 static PyObject *
 task_step_py_step(PyObject *self, PyObject *const *args, Py_ssize_t nargs)
 {
     PyObject *exc = nargs > 0 && args[0] != Py_None ? Py_NewRef(args[0]) : NULL;
-    if (task_step_run(self, exc) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return task_step_by_hand(self, exc);
 }
 
 /* future.result() of any future: 0 and *exc as in task_step_ending, or -1. */
@@ -542,10 +555,7 @@ task_step_py_wakeup(PyObject *self, PyObject *future)
     if (rc < 0) {
         exc = PyErr_GetRaisedException();
     }
-    if (task_step_run(self, exc) < 0) {
-        return NULL;
-    }
-    Py_RETURN_NONE;
+    return task_step_by_hand(self, exc);
 }
 
 /* Bound to a task they show, in reprs and in _callbacks, as Task.task_wakeup()
@@ -627,13 +637,13 @@ task_step_loop_runs(FutureData *f)
 static int
 task_step_first(PyObject *self, FutureData *f)
 {
-    PyObject *context = task_data(self)->context;
     if (registry_add_eager(self, f) < 0) {
         return -1;
     }
+    PyObject *context = Py_NewRef(task_data(self)->context);
     int rc = PyContext_Enter(context);
     if (rc == 0) {
-        rc = task_step_resume(self, f, NULL, false);
+        rc = task_step_resume(self, f, NULL, false, NULL);
         PyObject *error = rc < 0 ? PyErr_GetRaisedException() : NULL;
         int exited = PyContext_Exit(context);
         if (error != NULL) {
@@ -641,6 +651,7 @@ task_step_first(PyObject *self, FutureData *f)
         }
         rc = rc < 0 ? rc : exited;
     }
+    Py_DECREF(context);
     return registry_remove_eager(self, f) < 0 ? -1 : rc;
 }
 
@@ -654,7 +665,7 @@ task_step_eager(PyObject *self)
         return -1;
     }
     int rc = task_step_first(self, f);
-    if (registry_swap_out(f, &previous) < 0 || rc < 0) {
+    if (registry_swap_out(&previous, f->state) < 0 || rc < 0) {
         rc = -1;
     }
     if (f->status == FUTURE_PENDING) {
