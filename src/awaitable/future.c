@@ -271,6 +271,7 @@ future_dealloc(PyObject *self)
     future_base_clear(self);
     /* The loop is alive until the last line, and with it its free list. */
     if (type->tp_dealloc != future_dealloc || native == NULL
+        || PyObject_GC_IsFinalized(self)       /* it would not be a second time */
         || !freelist_give(&native->free_futures, self)) {
         type->tp_free(self);
         Py_DECREF(type);

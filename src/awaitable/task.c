@@ -252,6 +252,7 @@ task_dealloc(PyObject *self)
         task_base_clear(self);
         /* The loop is alive until the last line, and with it its free list. */
         if (type->tp_dealloc != task_dealloc || native == NULL
+            || PyObject_GC_IsFinalized(self)   /* it would not be a second time */
             || !freelist_give(&native->free_tasks, self)) {
             type->tp_free(self);
             Py_DECREF(type);
