@@ -111,6 +111,9 @@ args_parse_tuple(const ArgSpec *spec, PyObject *args, PyObject *kwargs,
     }
     PyObject *keyword, *value;
     Py_ssize_t at = 0;
+    if (kwargs != NULL && !PyArg_ValidateKeywordArguments(kwargs)) {
+        return -1;                       /* type(**{1: 2}) gets here unchecked */
+    }
     while (kwargs != NULL && PyDict_Next(kwargs, &at, &keyword, &value)) {
         if (args_bind_keyword(spec, keyword, value, out) < 0) {
             return -1;

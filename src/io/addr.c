@@ -35,28 +35,39 @@ addr_parse_numeric(Addr *self, int family, const char *host, uint16_t port)
     return 1;
 }
 
-/* The C string of a host given as str, bytes or bytearray.  *held keeps it alive
- * (owned by the caller).  NULL with an exception, or without one for a str that
- * is not ASCII: such a name needs IDNA and so the resolver. */
+/* The C string of a host given as str, bytes or bytearray, which must outlive it.
+ * NULL with an exception, or without one for a str that is not ASCII: such a name
+ * needs IDNA and so the resolver. */
 static const char *
-addr_host_chars(PyObject *host, PyObject **held)
+addr_host_chars(PyObject *host)
 {
-    *held = NULL;
+    const char *chars;
+    Py_ssize_t size;
     if (PyUnicode_Check(host)) {
         if (!PyUnicode_IS_ASCII(host)) {
             return NULL;
         }
-        return PyUnicode_AsUTF8(host);
+        chars = PyUnicode_AsUTF8AndSize(host, &size);
     }
-    if (PyBytes_Check(host)) {
-        return PyBytes_AS_STRING(host);
+    else if (PyBytes_Check(host)) {
+        chars = PyBytes_AS_STRING(host);
+        size = PyBytes_GET_SIZE(host);
     }
-    if (PyByteArray_Check(host)) {
-        return PyByteArray_AS_STRING(host);
+    else if (PyByteArray_Check(host)) {
+        chars = PyByteArray_AS_STRING(host);
+        size = PyByteArray_GET_SIZE(host);
     }
-    PyErr_Format(PyExc_TypeError, "str, bytes or bytearray expected, not %s",
-                 Py_TYPE(host)->tp_name);
-    return NULL;
+    else {
+        PyErr_Format(PyExc_TypeError, "str, bytes or bytearray expected, not %s",
+                     Py_TYPE(host)->tp_name);
+        return NULL;
+    }
+    /* Another host than the one that was asked for, to the kernel. */
+    if (chars != NULL && strlen(chars) != (size_t)size) {
+        PyErr_SetString(PyExc_ValueError, "embedded null character");
+        return NULL;
+    }
+    return chars;
 }
 
 static int
@@ -146,8 +157,7 @@ addr_parse_inet(Addr *self, int family, PyObject *address)
     if (addr_parse_port(PyTuple_GET_ITEM(address, 1), &port) < 0) {
         return -1;
     }
-    PyObject *held;
-    const char *host = addr_host_chars(PyTuple_GET_ITEM(address, 0), &held);
+    const char *host = addr_host_chars(PyTuple_GET_ITEM(address, 0));
     if (host == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }

@@ -94,6 +94,8 @@ listener_make_transport(Listener *self, StreamOrigin *origin)
 static int
 listener_welcome(Listener *self, int fd, const Addr *peer)
 {
+    /* The factory may close the listener, which lets go of the name. */
+    PyObject *sockname = Py_XNewRef(self->sockname);
     StreamOrigin origin = {
         .kind = stream_kind_of(self->family),
         .loop = self->loop,
@@ -101,11 +103,12 @@ listener_welcome(Listener *self, int fd, const Addr *peer)
         .proto = self->proto,
         .fd = fd,
         .user_fd = fd,
-        .sockname = self->sockname,
+        .sockname = sockname,
         .peer = peer,
         .inherits = true,
     };
     PyObject *transport = listener_make_transport(self, &origin);
+    Py_XDECREF(sockname);
     if (transport != NULL) {
         Py_DECREF(transport);
         return 0;

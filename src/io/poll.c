@@ -352,6 +352,10 @@ poll_ready(Loop *loop)
     if (self == NULL || LIKELY(self->kernel >= 0)) {
         return self;
     }
+    /* Beware: a table without its kernel half outlives the beginning of close(). */
+    if (loop_check_closed(loop) < 0) {
+        return NULL;
+    }
     self->event_room = POLL_FIRST_EVENTS;
     self->events = PyMem_Malloc((size_t)self->event_room * poll_kernel_event_size);
     if (self->events == NULL) {

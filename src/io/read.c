@@ -246,10 +246,10 @@ read_call(Stream *self, ReadMethod method, PyObject *protocol, PyObject *name,
           PyObject *arg)
 {
     PyObject *context = Py_NewRef(self->transport.context);
+    Py_INCREF(protocol);                 /* a look-up may replace it */
     PyObject *callable = method.callable == NULL ? PyObject_GetAttr(protocol, name)
                                                  : Py_NewRef(method.callable);
     PyObject *result = NULL;
-    Py_INCREF(protocol);
     if (LIKELY(callable != NULL)) {
         PyObject *args[3] = {NULL, protocol, arg};
         int skip = method.is_function ? 1 : 2;

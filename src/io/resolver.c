@@ -257,7 +257,8 @@ static PyObject *
 resolver_start(Lookup *self)
 {
     Loop *loop = self->loop;
-    PyObject *future = future_new(loop);
+    /* Reading the arguments may have run code that closed the loop. */
+    PyObject *future = loop_check_closed(loop) < 0 ? NULL : future_new(loop);
     if (future == NULL) {
         resolver_free(self);
         return NULL;
@@ -274,18 +275,31 @@ resolver_start(Lookup *self)
     return future;
 }
 
+/* The first look-up that somebody still waits for, or NULL. */
+static Lookup *
+resolver_first_awaited(const Loop *loop)
+{
+    const ListNode *head = &loop->lookups;
+    for (ListNode *node = head->next; node != head; node = node->next) {
+        Lookup *self = container_of(node, Lookup, node);
+        if (self->future != NULL) {
+            return self;
+        }
+    }
+    return NULL;
+}
+
 void
 resolver_close(Loop *loop)
 {
-    ListNode *node = loop->lookups.next;
-    while (node != &loop->lookups) {
-        Lookup *self = container_of(node, Lookup, node);
-        node = node->next;
+    Lookup *self;
+    /* From the front each time: dropping a future may run code that runs the loop. */
+    while ((self = resolver_first_awaited(loop)) != NULL) {
         PyObject *future = self->future;
         self->future = NULL;
         /* Stops those that no thread has taken up yet. */
         uv_cancel((uv_req_t *)&self->uv);
-        Py_XDECREF(future);
+        Py_DECREF(future);
     }
 }
 

@@ -204,6 +204,22 @@ signals_set_wakeup(Loop *loop, long fd, long *previous)
     return *previous == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
+/* The same for a descriptor that was there before us.  One that was closed meanwhile
+ * cannot be put back; ours must go all the same, before its number is used again. */
+static int
+signals_put_back(Loop *loop, long fd, long *found)
+{
+    if (signals_set_wakeup(loop, fd, found) == 0) {
+        return 0;
+    }
+    if (!PyErr_ExceptionMatches(PyExc_OSError)
+        && !PyErr_ExceptionMatches(PyExc_ValueError)) {
+        return -1;
+    }
+    PyErr_Clear();
+    return signals_set_wakeup(loop, SIGNALS_NONE, found);
+}
+
 int
 signals_begin(Loop *loop)
 {
@@ -227,7 +243,9 @@ signals_begin(Loop *loop)
     if (PyErr_CheckSignals() < 0) {
         long unused;
         PyObject *exc = PyErr_GetRaisedException();
-        signals_set_wakeup(loop, self->previous, &unused);
+        if (signals_put_back(loop, self->previous, &unused) < 0) {
+            PyErr_WriteUnraisable((PyObject *)loop);
+        }
         PyErr_SetRaisedException(exc);
         return -1;
     }
@@ -240,10 +258,10 @@ static int
 signals_restore(Loop *loop, SignalWatch *self)
 {
     long found, unused;
-    if (signals_set_wakeup(loop, self->previous, &found) < 0) {
+    if (signals_put_back(loop, self->previous, &found) < 0) {
         return -1;
     }
-    return found == self->write_end ? 0 : signals_set_wakeup(loop, found, &unused);
+    return found == self->write_end ? 0 : signals_put_back(loop, found, &unused);
 }
 
 int

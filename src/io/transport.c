@@ -38,7 +38,8 @@ PyObject *
 transport_call(Transport *self, PyObject *name, PyObject *arg)
 {
     PyObject *context = Py_NewRef(self->context);
-    PyObject *method = PyObject_GetAttr(self->protocol, name);
+    PyObject *protocol = Py_NewRef(self->protocol);
+    PyObject *method = PyObject_GetAttr(protocol, name);
     PyObject *result = NULL;
     if (method != NULL) {
         PyObject *args[2] = {NULL, arg};
@@ -47,6 +48,7 @@ transport_call(Transport *self, PyObject *name, PyObject *arg)
                                  nargs | PY_VECTORCALL_ARGUMENTS_OFFSET);
         Py_DECREF(method);
     }
+    Py_DECREF(protocol);
     Py_DECREF(context);
     return result;
 }
