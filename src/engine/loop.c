@@ -468,7 +468,6 @@ loop_traverse(Loop *self, visitproc visit, void *arg)
         return rc;
     }
     Py_VISIT(self->module);
-    Py_VISIT(self->module);
     Py_VISIT(self->exception);
     Py_VISIT(self->task_factory);
     Py_VISIT(self->handle_run_hook);
@@ -514,6 +513,5 @@ loop_dealloc(PyObject *op)
     Py_XDECREF(self->spare_bytes);
     type->tp_free(op);
     Py_DECREF(type);
-    Py_XDECREF(module);
     Py_XDECREF(module);
 }

@@ -179,11 +179,6 @@ PyObject *loop_new(PyTypeObject *type, ModuleState *state);
 void loop_begin(Loop *self);
 void loop_end(Loop *self);
 
-/* The caller's thread takes the loop, so that nobody else can run or close it, and
- * gives it back. */
-void loop_begin(Loop *self);
-void loop_end(Loop *self);
-
 /* Turns until stop() or an exception that must leave.  0 or -1. */
 int loop_run(Loop *self);
 
