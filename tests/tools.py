@@ -185,9 +185,13 @@ def steady(loop) -> dict[int, str]:
     """The open descriptors, after the loop has opened what it opens only when needed."""
     near, far = socket.socketpair()
     with near, far:
-        loop.add_reader(near, int)
+        loop.add_reader(far, int)
         turns(loop)
-        loop.remove_reader(near)
+        loop.remove_reader(far)
+        near.setblocking(False)
+        transport, _ = run(loop, loop.create_unix_connection(asyncio.Protocol, sock=near))
+        transport.abort()
+        settle(loop)
     server = run(loop, loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
     server.close()
     near, far = socket.socketpair()

@@ -49,6 +49,7 @@ if not pid:
         try:
             client.sendall(b"%d" % number)
             answered += client.recv(10) == b"%d" % number
+            client.close()
         except OSError:
             pass
     late = socket.create_connection(address)
@@ -162,7 +163,7 @@ for left in range(4):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     now = descriptors()
     if now != before:
-        result[f"leak {left}"] = [now, before]
+        result[f"leak {left}"] = [os.readlink(f"/proc/self/fd/{fd}") for fd in set(now) - set(before)]
 loop.run_until_complete(nothing())
 loop.close()
 print(json.dumps(result))
@@ -173,8 +174,7 @@ print(json.dumps(result))
 def test_e4_emfile_elsewhere_is_an_os_error_and_leaks_nothing(loop_kind):
     result = json.loads(child_output(ELSEWHERE, kind=loop_kind, flags=["-W", "ignore"]))
     assert result["new loop 0"] == result["connection 0"] == result["unix server 0"] == 24
-    # asyncio gives a server without sockets.
-    assert loop_kind == "asyncio" or result["server 0"] == 24
+    # A server without sockets comes from create_server, on both: it goes on to the next address.
     assert not [key for key in result if key.startswith("leak")], result
     assert set(result.values()) <= {24, "ok"}
 

@@ -27,6 +27,8 @@ async def finish(server, *writers):
         await writer.wait_closed()
     server.close()
     await server.wait_closed()
+    while len(asyncio.all_tasks()) > 2:  # the handlers; the test and its limit stay
+        await asyncio.sleep(0.001)
 
 
 def test_echo(loop):

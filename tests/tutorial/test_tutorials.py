@@ -75,7 +75,7 @@ EXPECTED: dict[str, tuple[str, tuple[float, float] | None]] = {
         None,
     ),
     "p16_fastapi": (
-        "50 {200} {'slept': True}\nfifty took less than ten True\n"
+        "50 {200} {'slept': True}\nfifty took less than half their sum True\n"
         "200 before the thread True\n{'sum': 4999950000}",
         None,
     ),

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: MIT
+"""Each script of scripts/ in a process of its own, in development mode, on either loop."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+MANY = "exit_with_things_alive"
+NEEDS_HYPOTHESIS = "anything_goes"
+SCRIPTS = sorted(path.stem for path in (HERE / "scripts").glob("[a-z]*.py") if path.stem != MANY)
+
+
+def run(name: str, *args: str, flags=("-X", "dev")) -> subprocess.CompletedProcess:
+    root = HERE.parent.parent
+    return subprocess.run(
+        [sys.executable, *flags, "-m", f"tests.lifetimes.scripts.{name}", *args],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        cwd=root,
+        env={**os.environ, "PYTHONASYNCIODEBUG": ""},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script(name, loop_kind):
+    if name == NEEDS_HYPOTHESIS and importlib.util.find_spec("hypothesis") is None:
+        pytest.skip("hypothesis is not installed")
+    # Debug mode would change what is measured; -X dev switches it on, so only its checks are taken.
+    flags = ("-X", "faulthandler", "-W", "default")
+    done = run(name, loop_kind, flags=flags)
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout}\n{done.stderr[-6000:]}"
+    assert done.stdout.split()[0] == "fine"
+
+
+@pytest.mark.parametrize("first", range(0, 40, 10))
+def test_g6_the_interpreter_may_end_anywhere(first, loop_kind):
+    """Forty different states; in each the process ends by itself, within a second, quietly."""
+    for point in range(first, first + 10):
+        done = run(MANY, loop_kind, str(point))
+        assert done.returncode == 0, f"point {point}: exit {done.returncode}\n{done.stderr[-4000:]}"
+        assert done.stdout == "fine\n"
+        assert "Fatal Python error" not in done.stderr and "Traceback" not in done.stderr
