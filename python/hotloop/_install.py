@@ -37,7 +37,8 @@ def run(
     already running in this thread, ValueError if `main` is not a coroutine.
     """
     if _compat.RUN_TAKES_A_LOOP_FACTORY:
-        run_main: Any = asyncio.run
+        # Not asyncio.run: a program may have put this very function there.
+        run_main: Any = asyncio.runners.run
         result: T = run_main(main, debug=debug, loop_factory=loop_factory)
         return result
     if asyncio.events._get_running_loop() is not None:
