@@ -32,6 +32,21 @@ sock_parse_two(const ArgSpec *spec, PyObject *const *args, Py_ssize_t nargs,
 
 /* ------------------------------------------------------------------- recv */
 
+/* recv() that never blocks, and notes when there is no more.  Nothing asked for is
+ * nothing read, without the kernel, as in the socket module. */
+static ssize_t
+sock_receive(SockOp *self, int fd, void *buffer, size_t room)
+{
+    if (room == 0) {
+        return 0;
+    }
+    ssize_t got = recv(fd, buffer, room, MSG_DONTWAIT);
+    if (got > 0 && (size_t)got < room) {
+        poll_set_drained(self->loop, fd);
+    }
+    return got;
+}
+
 /* Into the loop's slab first: what is asked for is usually far more than what is
  * there, and a bytes object of that size would be mapped and unmapped each time. */
 static int
@@ -45,12 +60,9 @@ sock_try_recv(SockOp *self, int fd, PyObject **result)
     if (room > LOOP_SLAB_SIZE) {
         room = LOOP_SLAB_SIZE;
     }
-    ssize_t got = recv(fd, slab, room, MSG_DONTWAIT);
+    ssize_t got = sock_receive(self, fd, slab, room);
     if (got < 0) {
         return sock_op_failed();
-    }
-    if (got > 0 && (size_t)got < room) {
-        poll_set_drained(self->loop, fd);
     }
     *result = PyBytes_FromStringAndSize(slab, got);
     return *result == NULL ? -1 : SOCK_OP_DONE;
@@ -131,11 +143,8 @@ sock_try_recv_into(SockOp *self, int fd, PyObject **result)
     if (sock_get_buffer(self, &view) < 0) {
         return -1;
     }
-    ssize_t got = recv(fd, view.buf, (size_t)view.len, MSG_DONTWAIT);
+    ssize_t got = sock_receive(self, fd, view.buf, (size_t)view.len);
     int rc = got < 0 ? sock_op_failed() : SOCK_OP_DONE;
-    if (got > 0 && got < view.len) {
-        poll_set_drained(self->loop, fd);
-    }
     PyBuffer_Release(&view);
     if (rc == SOCK_OP_DONE) {
         *result = PyLong_FromSsize_t(got);
