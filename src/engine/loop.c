@@ -25,6 +25,7 @@
 #include "engine/timers.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
 /* --------------------------------------------------------------- one turn */
 
@@ -354,6 +355,10 @@ loop_open(Loop *self)
     }
     int rc = uv_loop_init(self->uv);
     if (rc < 0) {
+        /* What failed came after the poller: libuv leaves that open. */
+        if (uv_backend_fd(self->uv) >= 0) {
+            close(uv_backend_fd(self->uv));
+        }
         PyMem_RawFree(self->uv);
         self->uv = NULL;
         errors_from_uv(rc);
