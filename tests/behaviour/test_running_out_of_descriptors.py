@@ -176,7 +176,7 @@ def test_e4_emfile_elsewhere_is_an_os_error_and_leaks_nothing(loop_kind):
     assert result["new loop 0"] == result["connection 0"] == result["unix server 0"] == 24
     # A server without sockets comes from create_server, on both: it goes on to the next address.
     assert not [key for key in result if key.startswith("leak")], result
-    assert set(result.values()) <= {24, "ok"}
+    assert all(value in (24, "ok") or "could not bind" in value for value in result.values())
 
 
 NO_STANDARD = """

@@ -61,10 +61,7 @@ def test_isolated_asyncio_test_case_after_install(tmp_path, loop_kind):
         async def asyncTearDown(self):
             await asyncio.sleep(0)
     """
-    if PY < (3, 13):
-        output = outcome(tmp_path, loop_kind, source, "-v", "test_theirs", module="unittest")
-    else:
-        output = outcome(tmp_path, loop_kind, source, "-v", "test_theirs", module="unittest")
+    output = outcome(tmp_path, loop_kind, source, "-v", "test_theirs", module="unittest")
     assert "Ran 2 tests" in output and "OK" in output
 
 

@@ -143,7 +143,7 @@ def test_p9_a_request_in_flight_ends_before_the_server_does(tmp_path, loop_kind)
             while chunk := client.recv(1000):
                 answer += chunk
         assert answer.startswith(b"HTTP/1.1 200 OK")
-        out, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=20)
         assert "Traceback" not in err, err
 
 

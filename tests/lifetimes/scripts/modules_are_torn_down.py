@@ -25,7 +25,6 @@ for module, name in (
         (asyncio.events, "_get_running_loop"),
         (asyncio.base_events, "_run_until_complete_cb"),
         (asyncio.tasks, "_register_task"),
-        (asyncio.futures, "_get_loop"),
     ]
 ) or []:
     if not hasattr(module, name):
