@@ -245,7 +245,9 @@ task_dealloc(PyObject *self)
     PyObject *loop;
     task_clear_data(self, &loop);
     if (UNLIKELY(registered)) {
-        /* Only the base knows how to leave asyncio's list; it frees us too. */
+        /* Only the base knows how to leave asyncio's list; it frees us too.  Its
+         * deallocator is written for an object that the GC still knows. */
+        PyObject_GC_Track(self);
         task_base_dealloc(self);
     }
     else {
