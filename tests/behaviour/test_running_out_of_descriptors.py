@@ -163,7 +163,8 @@ for left in range(4):
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     now = descriptors()
     if now != before:
-        result[f"leak {left}"] = [os.readlink(f"/proc/self/fd/{fd}") for fd in set(now) - set(before)]
+        more = set(now) - set(before)
+        result[f"leak {left}"] = [os.readlink(f"/proc/self/fd/{fd}") for fd in more]
 loop.run_until_complete(nothing())
 loop.close()
 print(json.dumps(result))
