@@ -96,18 +96,6 @@ future_ask_debug(FutureData *f)
     return is_true;
 }
 
-/* An earlier life of this object ends.  What is dropped may run code that begins
- * yet another one: then that one ends as well. */
-static void
-future_forget_all(FutureData *f)
-{
-    PyObject *loop;
-    do {
-        future_clear_data(f, &loop);
-        Py_XDECREF(loop);
-    } while (UNLIKELY(f->loop != NULL || f->status != FUTURE_PENDING));
-}
-
 int
 future_bind(PyObject *self, PyObject *loop)
 {
@@ -119,7 +107,12 @@ future_bind(PyObject *self, PyObject *loop)
         Py_XDECREF(name);
         return -1;
     }
-    future_forget_all(f);
+    /* An earlier life ends.  What it drops may begin yet another one. */
+    do {
+        PyObject *old;
+        future_clear_data(f, &old);
+        Py_XDECREF(old);
+    } while (UNLIKELY(f->loop != NULL));
     if (loop == NULL || loop == Py_None) {
         loop = PyObject_CallNoArgs(f->state->get_event_loop);
         if (loop == NULL) {
@@ -539,8 +532,7 @@ future_outcome(PyObject *self, PyObject **out)
         *out = Py_NewRef(f->result);
         return 0;
     }
-    /* Each time it is raised the traceback grows: start from the one at the end
-     * of the future's own life. */
+    /* Each time it is raised the traceback grows: start from that of its end. */
     PyObject *tb = f->exception_tb == NULL ? Py_None : f->exception_tb;
     PyObject *exc = Py_NewRef(f->exception);
     if (PyException_SetTraceback(exc, tb) < 0) {

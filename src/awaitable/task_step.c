@@ -354,7 +354,8 @@ task_step_already_done(PyObject *self, PyObject *exc)
  * is current; `leave` tells that it is so no longer, on the loop `entered`, before
  * anything is done with the result.  Steals exc. */
 static inline int
-task_step_resume(PyObject *self, FutureData *f, PyObject *exc, bool leave, Loop *entered)
+task_step_resume(PyObject *self, FutureData *f, PyObject *exc, bool leave,
+                 Loop *entered)
 {
     PyObject *coro = Py_NewRef(task_data(self)->coro);
     PyObject *result;

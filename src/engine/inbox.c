@@ -159,6 +159,7 @@ void
 inbox_after_fork(Loop *loop)
 {
     int rc = uv_mutex_init(&loop->inbox_mutex);
+    rc = rc < 0 ? rc : uv_cond_init(&loop->inbox_finished);
     assert(rc == 0);
     (void)rc;
     loop->inbox_asleep = false;
