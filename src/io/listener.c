@@ -37,7 +37,7 @@ typedef struct Listener {
     PyObject *sock;          /* owned: socket.socket; NULL after close() */
     PyObject *factory;       /* owned: makes a protocol; NULL after close() */
     PyObject *server;        /* owned; NULL after close() */
-    PyObject *sockname;      /* owned: the near end of every connection; NULL: they differ */
+    PyObject *sockname; /* owned: the near end of every connection; NULL: they differ */
     PyObject *context;       /* owned: copied for each connection; NULL after close() */
     Timer retry;             /* while resting */
     int64_t reported_at;     /* ns: when we last said that something ran out, or 0 */
@@ -114,8 +114,8 @@ listener_welcome(Listener *self, int fd, const Addr *peer)
         return 0;
     }
     close(fd);
-    return loop_report(self->loop, "Error on transport creation for incoming connection",
-                       NULL);
+    return loop_report(self->loop,
+                       "Error on transport creation for incoming connection", NULL);
 }
 
 /* ---------------------------------------------------------------- out of resources */
@@ -212,7 +212,8 @@ listener_accept(Listener *self)
 {
     for (int i = 0; i < self->batch && resource_is_open(&self->resource); i++) {
         Addr peer = {.length = sizeof(peer.storage)};
-        int fd = accept4(self->fd, &peer.any, &peer.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(self->fd, &peer.any, &peer.length,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             switch (listener_next_after(errno)) {
             case LISTENER_DONE:
@@ -317,7 +318,7 @@ listener_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
-/* --------------------------------------------------------------------------- _listen */
+/* -------------------------------------------------------------------------- _listen */
 
 static int
 listener_int_attribute(PyObject *sock, const char *name)
@@ -396,7 +397,7 @@ listener_py_listen(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     return (PyObject *)self;
 }
 
-/* ------------------------------------------------------------------------------ type */
+/* ----------------------------------------------------------------------------- type */
 
 static int
 listener_traverse(PyObject *op, visitproc visit, void *arg)
@@ -416,7 +417,8 @@ static PyMethodDef listener_methods[] = {
     {"start", listener_py_start, METH_NOARGS,
      PyDoc_STR("start($self, /)\n--\n\nAccept connections from now on.")},
     {"close", listener_py_close, METH_NOARGS,
-     PyDoc_STR("close($self, /)\n--\n\nAccept no more; the socket stays the caller's.")},
+     PyDoc_STR("close($self, /)\n--\n\n"
+               "Accept no more; the socket stays the caller's.")},
     {NULL, NULL, 0, NULL},
 };
 

@@ -573,7 +573,7 @@ stream_repr(PyObject *op)
     Stream *self = (Stream *)op;
     const char *type = strrchr(Py_TYPE(op)->tp_name, '.');
     type = type == NULL ? Py_TYPE(op)->tp_name : type + 1;
-    if (!resource_is_open(&self->resource)) {
+    if (self->fd < 0) {
         return PyUnicode_FromFormat("<%s closed fd=%d>", type, self->user_fd);
     }
     return PyUnicode_FromFormat(

@@ -40,7 +40,7 @@ typedef struct StreamOrigin {
     int proto;
     int fd;                  /* non-blocking */
     int user_fd;             /* fd, or that of user_sock */
-    PyObject *sockname;      /* the near end in Python's form, or NULL: ask the kernel */
+    PyObject *sockname;     /* the near end in Python's form, or NULL: ask the kernel */
     const Addr *peer;        /* the far end, or NULL: ask the kernel */
     bool inherits;           /* has its options from a listening socket */
 } StreamOrigin;

@@ -312,15 +312,16 @@ transport_parse_mark(PyObject *value, Py_ssize_t absent)
 static PyObject *
 transport_bad_marks(Py_ssize_t high, Py_ssize_t low)
 {
-    return PyErr_Format(PyExc_ValueError, "high (%zd) must be >= low (%zd) must be >= 0",
-                        high, low);
+    return PyErr_Format(PyExc_ValueError,
+                        "high (%zd) must be >= low (%zd) must be >= 0", high, low);
 }
 
 PyObject *
 transport_py_set_write_buffer_limits(PyObject *op, PyObject *const *args,
                                      Py_ssize_t nargs, PyObject *kwnames)
 {
-    static const ArgSpec spec = {"set_write_buffer_limits", 0, 2, {"high", "low", NULL}};
+    static const ArgSpec spec = {
+        "set_write_buffer_limits", 0, 2, {"high", "low", NULL}};
     Transport *self = (Transport *)op;
     PyObject *given[2];
     if (args_parse(&spec, args, nargs, kwnames, given) < 0) {

@@ -29,7 +29,7 @@ typedef struct TransportOps {
 
 struct Transport {
     PyObject_HEAD
-    PyObject *extra;         /* owned: BaseTransport's slot; NULL until _extra is read */
+    PyObject *extra;        /* owned: BaseTransport's slot; NULL until _extra is read */
     PyObject *dict;          /* owned: attributes of users; NULL until one is set */
     PyObject *weakrefs;
     const TransportOps *ops;
@@ -39,7 +39,8 @@ struct Transport {
     PyObject *server;        /* owned; NULL for clients, and after connection_lost() */
     size_t high_water;       /* bytes */
     size_t low_water;        /* bytes */
-    uint32_t conn_lost;      /* asyncio's _conn_lost: the end is queued; then counts writes */
+    /* asyncio's _conn_lost: the end is queued; then counts writes */
+    uint32_t conn_lost;
     bool closing;            /* close() or abort() was called, or an error met */
     bool ended;              /* connection_lost() has been called */
     bool writing_paused;     /* pause_writing() was called, resume_writing() not yet */
@@ -75,13 +76,13 @@ typedef struct Stream {
     Resource resource;
     const StreamKind *kind;
     int fd;                  /* owned by libuv while the resource is open; then -1 */
-    int user_fd;             /* the same number, or that of the user's socket: what we show */
+    int user_fd;       /* the same number, or that of the user's socket: what we show */
     int16_t family;
     int16_t proto;
     PyObject *sock;          /* owned: socket.socket; ours is made when asked for */
     PyObject *socket;        /* owned: asyncio's TransportSocket over sock, or NULL */
     PyObject *sockname;      /* owned: the near end, once it is known; or NULL */
-    PyObject *peername;      /* owned: the far end likewise; NULL while `peer` says it */
+    PyObject *peername;     /* owned: the far end likewise; NULL while `peer` says it */
     bool sock_is_users;      /* sock was given by the user: has its own descriptor */
 
     /* read.c */
@@ -89,7 +90,7 @@ typedef struct Stream {
     bool paused;             /* pause_reading() */
     bool eof_seen;           /* nothing more will come */
     bool reading;            /* libuv reads */
-    bool lending;            /* inside libuv's alloc callback: uv_read_stop would crash */
+    bool lending;          /* inside libuv's alloc callback: uv_read_stop would crash */
     bool is_buffered;        /* the protocol lends its own buffers */
     uint8_t small_reads;     /* in a row, while bulk is set */
     uint32_t bulk;           /* bytes of the largest read of late, if large; else 0 */

@@ -29,7 +29,7 @@ enum {
     WRITE_JOIN_BYTES = 16 * 1024,  /* up to this, pieces are joined before sending */
     /* A large request frees nothing and resumes nobody before it is all sent. */
     WRITE_REQUEST_BYTES = 1024 * 1024,
-    WRITE_WARN_AFTER = 5,          /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
+    WRITE_WARN_AFTER = 5,      /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
 };
 
 /* What libuv writes when the kernel was full.  Pins the pieces it points into. */
@@ -131,7 +131,8 @@ write_queue_gather(const WriteQueue *queue, uv_buf_t *bufs, size_t limit, size_t
     int count = 0;
     size_t offset = queue->offset;
     size_t left = limit;
-    for (uint32_t i = queue->head; i < queue->tail && count < WRITE_BATCH && left; i++) {
+    for (uint32_t i = queue->head;
+         i < queue->tail && count < WRITE_BATCH && left > 0; i++) {
         PyObject *piece = queue->pieces[i];
         size_t size = (size_t)PyBytes_GET_SIZE(piece) - offset;
         size = size < left ? size : left;
@@ -305,7 +306,8 @@ write_submit(Stream *self)
 {
     uv_buf_t bufs[WRITE_BATCH];
     size_t total;
-    int count = write_queue_gather(&self->queue, bufs, write_request_limit(self), &total);
+    int count =
+        write_queue_gather(&self->queue, bufs, write_request_limit(self), &total);
     WriteReq *request = malloc(sizeof(WriteReq) + (size_t)count * sizeof(PyObject *));
     if (request == NULL) {
         PyErr_NoMemory();
@@ -313,7 +315,8 @@ write_submit(Stream *self)
     }
     request->count = (uint32_t)count;
     for (int i = 0; i < count; i++) {
-        request->pieces[i] = Py_NewRef(self->queue.pieces[self->queue.head + (uint32_t)i]);
+        request->pieces[i] =
+            Py_NewRef(self->queue.pieces[self->queue.head + (uint32_t)i]);
     }
     int rc = uv_write(&request->uv, &self->uv.stream, bufs, (unsigned)count,
                       write_on_write);
@@ -476,8 +479,8 @@ write_after_end(Stream *self)
     if (transport->conn_lost++ < WRITE_WARN_AFTER) {
         return 0;
     }
-    PyObject *result = PyObject_CallMethod(transport->loop->state->logger, "warning", "s",
-                                           "socket.send() raised exception.");
+    PyObject *result = PyObject_CallMethod(transport->loop->state->logger, "warning",
+                                           "s", "socket.send() raised exception.");
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
