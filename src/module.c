@@ -86,8 +86,8 @@ static int
 module_exec(PyObject *module)
 {
     ModuleState *state = state_of_module(module);
-    if (module_check_libuv() < 0 || state_setup(state, module) < 0 || future_setup(state) < 0
-        || task_setup(state) < 0) {
+    if (module_check_libuv() < 0 || state_setup(state, module) < 0
+        || future_setup(state) < 0 || task_setup(state) < 0) {
         return -1;
     }
     future_type_setup();
@@ -113,7 +113,8 @@ static PyMethodDef module_methods[] = {
     {"live_tasks", registry_py_live_tasks, METH_NOARGS,
      "live_tasks()\n--\n\nAll unfinished native tasks of all open loops, as a list."},
     {"after_fork", fork_py_after, METH_NOARGS,
-     "after_fork()\n--\n\nIn a child of os.fork(): give every loop descriptors of its own."},
+     "after_fork()\n--\n\nIn a child of os.fork(): give every loop descriptors of its "
+     "own."},
     {0},
 };
 

@@ -160,7 +160,8 @@ static int
 future_iter_check_throw(PyObject *const *args, Py_ssize_t nargs)
 {
     if (nargs < 1 || nargs > 3) {
-        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd", nargs);
+        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd",
+                     nargs);
         return -1;
     }
     if (nargs == 3 && args[2] != Py_None && !PyTraceBack_Check(args[2])) {

@@ -130,7 +130,8 @@ PyDoc_STRVAR(future_type_set_exception_doc,
 static PyObject *
 future_type_py_set_exception(PyObject *self, PyObject *exception)
 {
-    if (future_check_pending(future_data(self)) < 0 || future_fail(self, exception) < 0) {
+    if (future_check_pending(future_data(self)) < 0
+        || future_fail(self, exception) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;

@@ -193,9 +193,10 @@ handle_recycle(Handle *self)
         return false;
     }
     PyTypeObject *type = Py_TYPE(self);
-    FreeList *list = type == loop->state->handle_type         ? &loop->free_handles
-                     : type == loop->state->timer_handle_type ? &loop->free_timer_handles
-                                                              : NULL;
+    FreeList *list = type == loop->state->handle_type ? &loop->free_handles
+                     : type == loop->state->timer_handle_type
+                         ? &loop->free_timer_handles
+                         : NULL;
     self->loop = NULL;
     self->cancelled = false;
     self->running = false;

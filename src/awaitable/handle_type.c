@@ -13,8 +13,8 @@
 
 /* Fields common to both constructors.  0 or -1. */
 static int
-handle_type_construct(Handle *self, ModuleState *state, PyObject *callback, PyObject *args,
-                 PyObject *loop, PyObject *context)
+handle_type_construct(Handle *self, ModuleState *state, PyObject *callback,
+                      PyObject *args, PyObject *loop, PyObject *context)
 {
     PyObject *tuple = PySequence_Tuple(args);
     if (tuple == NULL) {
@@ -231,7 +231,8 @@ static PyObject *
 handle_type_get_loop(PyObject *op, void *Py_UNUSED(closure))
 {
     Handle *self = (Handle *)op;
-    return handle_type_or_none(self->loop ? (PyObject *)self->loop : self->foreign_loop);
+    return handle_type_or_none(self->loop ? (PyObject *)self->loop
+                                          : self->foreign_loop);
 }
 
 static PyObject *
@@ -352,7 +353,8 @@ PyDoc_STRVAR(handle_type_timer_when_doc,
 static PyMethodDef handle_type_methods[] = {
     {"cancel", handle_type_py_cancel, METH_NOARGS, handle_type_cancel_doc},
     {"cancelled", handle_type_py_cancelled, METH_NOARGS, handle_type_cancelled_doc},
-    {"get_context", handle_type_py_get_context, METH_NOARGS, handle_type_get_context_doc},
+    {"get_context", handle_type_py_get_context, METH_NOARGS,
+     handle_type_get_context_doc},
     {"_run", handle_type_py_run, METH_NOARGS, handle_type_run_doc},
     {"_repr_info", handle_type_py_repr_info, METH_NOARGS, NULL},
     {0},
@@ -389,7 +391,8 @@ static PyGetSetDef handle_type_getset[] = {
 
 static PyGetSetDef handle_type_timer_getset[] = {
     {"__class__", handle_type_get_class, NULL, NULL, (void *)1},
-    {"_scheduled", handle_type_timer_get_scheduled, handle_type_timer_set_scheduled, NULL, NULL},
+    {"_scheduled", handle_type_timer_get_scheduled, handle_type_timer_set_scheduled,
+     NULL, NULL},
     {0},
 };
 

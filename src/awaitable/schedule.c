@@ -117,7 +117,8 @@ schedule_py_call_soon(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
     Loop *loop = (Loop *)self;
     PyObject *context = NULL;
     if (UNLIKELY(nargs < 1 && kwnames != NULL)) {
-        return schedule_by_name(schedule_py_call_soon, &spec, self, args, nargs, kwnames);
+        return schedule_by_name(schedule_py_call_soon, &spec, self, args, nargs,
+                                kwnames);
     }
     if (schedule_begin(loop, "call_soon", nargs, 1) < 0
         || (kwnames != NULL
@@ -215,7 +216,8 @@ schedule_py_call_later(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
     PyObject *context;
     double delay;
     if (UNLIKELY(nargs < 2 && kwnames != NULL)) {
-        return schedule_by_name(schedule_py_call_later, &spec, self, args, nargs, kwnames);
+        return schedule_by_name(schedule_py_call_later, &spec, self, args, nargs,
+                                kwnames);
     }
     if (schedule_begin(loop, "call_later", nargs, 2) < 0
         || schedule_context("call_later", args, nargs, kwnames, &context) < 0

@@ -224,7 +224,8 @@ static bool
 task_wants_finalizer(const FutureData *f, const TaskData *t)
 {
     return f->log_traceback
-           || (f->status == FUTURE_PENDING && t->log_destroy_pending && t->coro != NULL);
+           || (f->status == FUTURE_PENDING && t->log_destroy_pending
+               && t->coro != NULL);
 }
 
 void

@@ -391,8 +391,8 @@ task_type_py_print_stack(PyObject *self, PyObject *const *args, Py_ssize_t nargs
     if (args_parse(&spec, args, nargs, kwnames, found) < 0) {
         return NULL;
     }
-    return PyObject_CallFunctionObjArgs(future_data(self)->state->task_print_stack, self,
-                                        found[0] == NULL ? Py_None : found[0],
+    return PyObject_CallFunctionObjArgs(future_data(self)->state->task_print_stack,
+                                        self, found[0] == NULL ? Py_None : found[0],
                                         found[1] == NULL ? Py_None : found[1], NULL);
 }
 

@@ -19,7 +19,7 @@
 /* X(field): the heap type is state->field##_type. */
 #define STATE_TYPES(X)                                                      \
     X(loop)                                                                 \
-    X(handle) X(timer_handle) X(job_call)                                               \
+    X(handle) X(timer_handle) X(job_call)                                   \
     X(future) X(future_iter) X(task)                                        \
     X(tcp_transport) X(unix_transport) X(listener)                          \
     X(sock_op)
@@ -105,7 +105,7 @@ typedef struct ModuleState {
     PyObject *eager_task_factory;    /* owned: asyncio's (3.12+), or NULL */
     PyObject *kwnames_context;   /* owned: ("context",) for vector calls */
     PyObject *kwnames_msg;       /* owned: ("msg",) */
-    hashfunc lazy_hash;          /* a loop with this tp_hash publishes its task; or NULL */
+    hashfunc lazy_hash;       /* a loop with this tp_hash publishes its task; or NULL */
     Py_ssize_t slot_current;     /* places in the thread state (slots.c); 0: unknown */
     Py_ssize_t slot_tasks;
     Py_ssize_t slot_node;        /* place in asyncio.Task's struct; 0: unknown */
