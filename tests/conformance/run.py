@@ -180,6 +180,8 @@ def run_file(file: str, how: Settings, seen: Callable[[Outcome], None] | None = 
     finally:
         worker.kill()
         worker.wait()
+        worker.stdout.close()
+        worker.stderr.close()
         shutil.rmtree(folder, ignore_errors=True)
     report.seconds = time.monotonic() - started
     died = worker.returncode != 0
