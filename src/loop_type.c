@@ -143,7 +143,8 @@ loop_type_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     loop_type_close((Loop *)op);
-    Py_RETURN_NONE;
+    /* What a destructor that ran meanwhile wants to leave with. */
+    return loop_raise_kept((Loop *)op) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
 static PyObject *

@@ -426,12 +426,13 @@ handle_run_shared(Handle *self, Loop *loop)
     return rc;
 }
 
-void
+int
 handle_await(Handle *self)
 {
-    if (self->busy && self->loop->thread_id != PyThread_get_thread_ident()) {
-        inbox_await(self->loop, &self->busy);
+    if (LIKELY(!self->busy || self->loop->thread_id == PyThread_get_thread_ident())) {
+        return 0;
     }
+    return inbox_await(self->loop, &self->busy);
 }
 
 static inline int

@@ -55,7 +55,7 @@ int handle_timer_job(Loop *loop, Job *job);
 
 /* In another thread than the loop's: wait for the end of a callback that has begun,
  * as the handles of call_soon_threadsafe() do on 3.14 and later. */
-void handle_await(Handle *self);
+int handle_await(Handle *self);
 
 /* Drop callback and arguments; it will not run.  0 or -1 (its repr failed). */
 int handle_cancel(PyObject *handle);

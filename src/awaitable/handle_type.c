@@ -92,8 +92,7 @@ handle_type_state(Handle *self)
 static PyObject *
 handle_type_py_cancel(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    handle_await((Handle *)op);
-    if (handle_cancel(op) < 0) {
+    if (handle_await((Handle *)op) < 0 || handle_cancel(op) < 0) {
         return NULL;
     }
     Py_RETURN_NONE;
@@ -125,7 +124,9 @@ handle_type_timer_py_cancel(PyObject *op, PyObject *unused)
 static PyObject *
 handle_type_py_cancelled(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    handle_await((Handle *)op);
+    if (handle_await((Handle *)op) < 0) {
+        return NULL;
+    }
     return PyBool_FromLong(((Handle *)op)->cancelled);
 }
 

@@ -49,6 +49,33 @@ gate_enter(uv_handle_t *uv)
     return self;
 }
 
+/* Detached, for 50 ms at most: a signal handler of the main thread runs in between.
+ * Is it still busy? */
+static bool
+gate_await_briefly(uv_mutex_t *mutex, uv_cond_t *cond, const bool *busy)
+{
+    PyThreadState *detached = PyEval_SaveThread();
+    uv_mutex_lock(mutex);
+    if (*busy) {
+        uv_cond_timedwait(cond, mutex, 50 * 1000 * 1000);
+    }
+    bool still = *busy;
+    uv_mutex_unlock(mutex);
+    PyEval_RestoreThread(detached);
+    return still;
+}
+
+int
+gate_await(uv_mutex_t *mutex, uv_cond_t *cond, const bool *busy)
+{
+    while (gate_await_briefly(mutex, cond, busy)) {
+        if (PyErr_CheckSignals() < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 void
 gate_keep_exception(Loop *loop)
 {

@@ -37,6 +37,10 @@ void gate_enter_loop(Loop *loop);
  * what the callback wrote is flushed. */
 void gate_leave(Loop *loop, int rc, const char *message);
 
+/* Another thread waits, detached, until *busy is false; `mutex` guards it and `cond`
+ * tells of it.  0, or -1 with what a signal handler has raised meanwhile. */
+int gate_await(uv_mutex_t *mutex, uv_cond_t *cond, const bool *busy);
+
 /* Keep the raised exception, which must leave run_forever, until uv_run is back. */
 void gate_keep_exception(Loop *loop);
 

@@ -118,16 +118,10 @@ inbox_wake(Loop *loop)
     uv_mutex_unlock(&loop->inbox_mutex);
 }
 
-void
+int
 inbox_await(Loop *loop, const bool *busy)
 {
-    Py_BEGIN_ALLOW_THREADS
-    uv_mutex_lock(&loop->inbox_mutex);
-    while (*busy) {
-        uv_cond_wait(&loop->inbox_finished, &loop->inbox_mutex);
-    }
-    uv_mutex_unlock(&loop->inbox_mutex);
-    Py_END_ALLOW_THREADS
+    return gate_await(&loop->inbox_mutex, &loop->inbox_finished, busy);
 }
 
 void

@@ -32,8 +32,8 @@ void inbox_wake(Loop *loop);
 void inbox_after_fork(Loop *loop);
 
 /* Another thread waits, without the GIL, until *busy is false.  The loop's thread
- * makes it so with inbox_finish(). */
-void inbox_await(Loop *loop, const bool *busy);
+ * makes it so with inbox_finish().  0, or -1 with what a signal handler raised. */
+int inbox_await(Loop *loop, const bool *busy);
 void inbox_finish(Loop *loop, bool *busy);
 
 /* From now on inbox_post raises.  What is queued is dropped. */

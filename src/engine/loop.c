@@ -40,7 +40,9 @@ loop_slice_is_over(Loop *self)
     }
     uint64_t rest = (CLOCK_TICKS_PER_SLICE - elapsed) / 2;
     uint64_t turns = rest * self->turns_since_poll / (elapsed + 1);
-    uint64_t wait = turns < 1 ? 1 : turns > LOOP_TURNS_PER_LOOK ? LOOP_TURNS_PER_LOOK : turns;
+    uint64_t wait = turns < 1                     ? 1
+                    : turns > LOOP_TURNS_PER_LOOK ? LOOP_TURNS_PER_LOOK
+                                                  : turns;
     self->turns_at_look = self->turns_since_poll + (uint32_t)wait;
     return false;
 }
@@ -75,7 +77,7 @@ loop_may_block(Loop *self)
 }
 
 /* What a callback wants run_forever to raise.  0 or -1. */
-static int
+int
 loop_raise_kept(Loop *self)
 {
     PyObject *exc = self->exception;

@@ -85,20 +85,20 @@ struct Loop {
     PyObject *module;            /* owned to the last line of dealloc: the GC may take
                                     it from our type before we have closed */
     uv_loop_t *uv;               /* owned; NULL when closed */
-    int requests_pending;        /* look-ups in libuv's pool; they pin uv (resolver.c) */
+    int requests_pending;       /* look-ups in libuv's pool; they pin uv (resolver.c) */
     PyObject *weakrefs;
     LoopPhase phase;
     bool stopping;               /* stop() was called: leave after this turn */
     bool debug;
     bool in_poll;                /* inside uv_run */
-    bool native_call_soon;       /* type(self).call_soon is ours: the ring path is allowed */
-    int depth;                   /* jobs or callbacks of ours that are running Python now */
+    bool native_call_soon;  /* type(self).call_soon is ours: the ring path is allowed */
+    int depth;               /* jobs or callbacks of ours that are running Python now */
     unsigned long thread_id;     /* of the runner; 0 when nobody runs it */
     uint64_t turn;               /* turns since the loop was made */
 
     /* gate.c */
     PyThreadState *detached;     /* borrowed: our own thread state while it is let go */
-    PyObject *exception;         /* owned: what a libuv callback wants run_forever to raise */
+    PyObject *exception;   /* owned: what a libuv callback wants run_forever to raise */
 
     /* ready.c */
     Ring ready;                  /* of Job */
@@ -152,7 +152,7 @@ struct Loop {
     ListNode node;               /* in state->loops while open */
     PyObject *current_task;      /* borrowed: set while its step runs (registry.c) */
     bool current_published;      /* asyncio's own record says current_task too */
-    PyObject **current_slot;     /* borrowed: in the thread state while running (slots.c) */
+    PyObject **current_slot; /* borrowed: in the thread state while running (slots.c) */
     ListNode *tasks_slot;        /* the same: head of the thread's list of tasks */
     PyObject *task_factory;      /* owned, or NULL */
     PyObject *handle_run_hook;   /* owned: a replaced asyncio.Handle._run, or NULL */
@@ -187,6 +187,9 @@ int loop_once(Loop *self);
 
 /* Let libuv deliver what is pending, without blocking; while closing only. */
 void loop_turn_uv(Loop *self);
+
+/* Raise what a callback or destructor inside libuv wanted to leave with.  0 or -1 */
+int loop_raise_kept(Loop *self);
 
 /* Close every handle and drop what is queued.  The loop must not be running. */
 void loop_close(Loop *self);
