@@ -20,24 +20,16 @@ import pytest
 
 from tests.loops import LOOP_KINDS, close_loop, make_loop, open_descriptors
 
-SECONDS_PER_TEST = 60
 AUDITED = {"behaviour", "lifetimes", "tutorial", "ecosystem", "c"}
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "hotloop_only(reason): a promise that asyncio does not make")
-    config.addinivalue_line("markers", "timeout(seconds): limit of one test (pytest-timeout)")
     with contextlib.suppress(ImportError):
         import hotloop
 
         # libuv opens its process-wide descriptors with the first loop and keeps them.
         hotloop.new_event_loop().close()
-
-
-def pytest_collection_modifyitems(config, items):
-    for item in items:
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(SECONDS_PER_TEST))
 
 
 def pytest_generate_tests(metafunc):
@@ -66,8 +58,9 @@ def _nothing_is_left(request):
     if request.path.parent.name not in AUDITED:
         yield
         return
-    # pytest-timeout's signal cannot interrupt a loop that spins or sleeps inside C; this can.
-    faulthandler.dump_traceback_later(2 * SECONDS_PER_TEST, exit=True)
+    # pytest-timeout's signal cannot interrupt a loop that spins inside C; this can.
+    seconds = request.config.getoption("timeout", None) or request.config.getini("timeout")
+    faulthandler.dump_traceback_later(2 * float(seconds or 120), exit=True)
     threads = set(threading.enumerate())
     before = open_descriptors()
     yield

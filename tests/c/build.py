@@ -30,10 +30,15 @@ def compile_c(source: str, *flags: str) -> pathlib.Path:
     if not product.exists():
         half = product.with_suffix(f".{os.getpid()}")
         command = [*CC, "-std=c11", "-g", "-O1", *flags, str(path), "-o", str(half)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=plain())
         assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr}"
         half.rename(product)
     return product
+
+
+def plain() -> dict[str, str]:
+    """The environment without what a sanitizer build preloads into Python."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def python_includes() -> list[str]:

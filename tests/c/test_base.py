@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.c.build import HERE, SRC, compile_c
+from tests.c.build import HERE, SRC, compile_c, plain
 
 WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Wstrict-prototypes", "-Werror"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
@@ -29,5 +29,7 @@ def test_program(source):
         if "sanitize" not in str(error) and "asan" not in str(error):
             raise
         program = compile_c(source, *flags)
-    done = subprocess.run([program], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(
+        [program], capture_output=True, text=True, timeout=50, check=False, env=plain()
+    )
     assert done.returncode == 0, done.stderr

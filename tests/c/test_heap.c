@@ -25,6 +25,17 @@ check_invariant(const Heap *heap)
     }
 }
 
+/* 0, or -1 without memory. */
+static int
+push(Heap *heap, HeapItem *item, int64_t key)
+{
+    if (heap_reserve(heap, 1) < 0) {
+        return -1;
+    }
+    heap_push(heap, (HeapEntry){.key = key, .order = heap->order++, .item = item});
+    return 0;
+}
+
 static Thing *
 pop(Heap *heap)
 {
@@ -41,7 +52,7 @@ test_keys_come_out_sorted_and_equal_ones_in_order(void)
     Heap heap = {0};
     for (int i = 0; i < MANY; i++) {
         things[i] = (Thing){{HEAP_NOWHERE}, (int64_t)(check_random() % 50) - 25, i, true};
-        CHECK(heap_push(&heap, &things[i].item, things[i].key) == 0);
+        CHECK(push(&heap, &things[i].item, things[i].key) == 0);
     }
     check_invariant(&heap);
     const Thing *last = NULL;
@@ -64,7 +75,7 @@ test_extreme_keys(void)
     Heap heap = {0};
     for (int i = 0; i < 5; i++) {
         things[i].serial = i;
-        CHECK(heap_push(&heap, &things[i].item, things[i].key) == 0);
+        CHECK(push(&heap, &things[i].item, things[i].key) == 0);
     }
     for (int i = 0; i < 5; i++) {
         CHECK(pop(&heap)->serial == expected[i]);
@@ -86,7 +97,7 @@ test_removal_from_anywhere(void)
         Thing *thing = &things[check_random() % MANY];
         if (!thing->inside) {
             thing->key = (int64_t)(check_random() % 1000);
-            CHECK(heap_push(&heap, &thing->item, thing->key) == 0);
+            CHECK(push(&heap, &thing->item, thing->key) == 0);
         }
         else {
             heap_remove(&heap, &thing->item);
@@ -113,10 +124,10 @@ test_removing_the_last_and_the_only(void)
 {
     Thing one = {.key = 1}, two = {.key = 2};
     Heap heap = {0};
-    CHECK(heap_push(&heap, &one.item, 1) == 0);
+    CHECK(push(&heap, &one.item, 1) == 0);
     heap_remove(&heap, &one.item);
     CHECK(heap.count == 0);
-    CHECK(heap_push(&heap, &one.item, 1) == 0 && heap_push(&heap, &two.item, 2) == 0);
+    CHECK(push(&heap, &one.item, 1) == 0 && push(&heap, &two.item, 2) == 0);
     heap_remove(&heap, &two.item);
     CHECK(heap.count == 1 && heap.entries[0].item == &one.item);
     heap_free(&heap);

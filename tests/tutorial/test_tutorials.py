@@ -90,6 +90,7 @@ EXPECTED: dict[str, tuple[str, tuple[float, float] | None]] = {
     "p19_many_connections": ("open 5000 threads 1\nanswered True\nall closed", None),
     "p20_repl": ("awaited 42\nTrue\ntask 2\n[2, 4]\nexit 0", None),
 }
+SLOW = {"p15_jupyter", "p19_many_connections"}
 NEEDS = {
     "p12_aiohttp": ["aiohttp"],
     "p13_httpx": ["httpx"],
@@ -128,7 +129,10 @@ def split(output: str) -> tuple[list[str], float | None]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("name", EXPECTED)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in EXPECTED],
+)
 def test_program(name, way):
     missing = [need for need in NEEDS.get(name, []) if importlib.util.find_spec(need) is None]
     if missing:
