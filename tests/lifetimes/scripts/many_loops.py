@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Two hundred loops one after the other, each used a little: no descriptor and no block stays."""
 
-from tests.lifetimes.kit import KIND, asyncio, collect, loop_of_the_kind, open_descriptors, sys
+from tests.lifetimes.kit import asyncio, collect, loop_of_the_kind, open_descriptors, sys
 
 
 async def use():
@@ -28,5 +28,5 @@ descriptors, blocks = open_descriptors(), sys.getallocatedblocks()
 rounds(150)
 assert open_descriptors() == descriptors
 grown = sys.getallocatedblocks() - blocks
-assert grown < (100 if KIND == "hotloop" else 600), grown
+assert grown < 300, grown  # a block a loop would be 150, which the interpreter itself reaches
 print("fine")
