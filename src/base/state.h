@@ -69,6 +69,7 @@
     X(set_wakeup_fd, "signal", "set_wakeup_fd")                             \
     X(main_thread, "threading", "main_thread")                              \
     X(socket_type, "socket", "socket")                                      \
+    X(raw_socket_type, "_socket", "socket")                                 \
     X(gaierror, "socket", "gaierror")                                       \
     X(AddressFamily, "socket", "AddressFamily")                             \
     X(SocketKind, "socket", "SocketKind")                                   \

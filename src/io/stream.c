@@ -116,6 +116,26 @@ stream_keep_names(Stream *self)
 
 /* -------------------------------------------------------------------- closing */
 
+/* Take the descriptor out of a Python socket.  Straight to the C method, which needs
+ * no memory: a socket that kept the number would close it a second time. */
+static void
+stream_detach_socket(const ModuleState *state, PyObject *sock)
+{
+    PyObject *owner = PyObject_TypeCheck(sock, (PyTypeObject *)state->raw_socket_type)
+                          ? state->raw_socket_type
+                          : (PyObject *)Py_TYPE(sock);
+    PyObject *detach = PyObject_GetAttr(owner, state->str_detach);
+    if (detach != NULL) {
+        Py_XDECREF(PyObject_CallOneArg(detach, sock));
+        Py_DECREF(detach);
+    }
+    object_unraisable(sock);
+    /* What socket.socket.detach() does besides; nothing depends on it but repr(). */
+    if (PyObject_SetAttrString(sock, "_closed", Py_True) < 0) {
+        PyErr_Clear();
+    }
+}
+
 /* The Python socket lets go of the descriptor (ours) or closes its own (the
  * user's), before libuv closes the number. */
 static void
@@ -123,10 +143,12 @@ stream_part_with_socket(Stream *self)
 {
     const ModuleState *state = self->transport.loop->state;
     PyObject *sock = self->sock;
-    if (sock != NULL) {
-        PyObject *name = self->sock_is_users ? state->str_close : state->str_detach;
-        Py_XDECREF(call_method(sock, name, NULL, NULL));
+    if (sock != NULL && self->sock_is_users) {
+        Py_XDECREF(call_method(sock, state->str_close, NULL, NULL));
         object_unraisable(sock);
+    }
+    else if (sock != NULL) {
+        stream_detach_socket(state, sock);
     }
 }
 
@@ -433,9 +455,7 @@ stream_py_open(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *
         close(origin.fd);
     }
     else if (self != NULL && !dup) {
-        PyObject *fd = call_method(given[1], loop->state->str_detach, NULL, NULL);
-        Py_XDECREF(fd);
-        object_unraisable(given[1]);
+        stream_detach_socket(loop->state, given[1]);
     }
     return self;
 }
@@ -590,7 +610,7 @@ PyMethodDef stream_methods[] = {
     {"writelines", write_py_writelines, METH_O,
      PyDoc_STR("writelines($self, list_of_data, /)\n--\n\nSend several pieces.")},
     {"write_eof", write_py_write_eof, METH_NOARGS,
-     PyDoc_STR("write_eof($self, /)\n--\n\nClose the write side after what is queued.")},
+     PyDoc_STR("write_eof($self, /)\n--\n\nClose the write side when all is sent.")},
     {"can_write_eof", stream_py_can_write_eof, METH_NOARGS,
      PyDoc_STR("can_write_eof($self, /)\n--\n\nReturn True.")},
     {"close", transport_py_close, METH_NOARGS,
