@@ -127,9 +127,9 @@ def test_a_cancelled_look_up_is_dropped(loop):
     async def ask():
         task = asyncio.ensure_future(loop.getaddrinfo("localhost", 80))
         await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
+        if task.cancel():  # on a busy machine the answer may be there already
+            with pytest.raises(asyncio.CancelledError):
+                await task
         return await loop.getaddrinfo("localhost", 80)
 
     assert run(loop, ask()) == socket.getaddrinfo("localhost", 80)

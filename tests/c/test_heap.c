@@ -25,6 +25,12 @@ check_invariant(const Heap *heap)
     }
 }
 
+static bool
+heap_contains(const HeapItem *item)
+{
+    return item->index != HEAP_NOWHERE;
+}
+
 /* 0, or -1 without memory. */
 static int
 push(Heap *heap, HeapItem *item, int64_t key)
