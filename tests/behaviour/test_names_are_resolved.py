@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from tests.tools import assert_usable, run
+from tests.tools import assert_usable, child_output, run
 
 HOSTS = [
     "127.0.0.1",
@@ -162,22 +162,29 @@ def test_many_at_once(loop):
     assert run(loop, main()) == list(range(1, 60))
 
 
-def test_d3_a_look_up_cancelled_and_a_loop_closed_meanwhile(new_loop):
-    loop = new_loop()
+def test_d3_a_look_up_cancelled_and_a_loop_closed_meanwhile(loop_kind):
+    source = """
+    import asyncio, time
+    for _ in range(20):
+        loop = make_loop()
 
-    async def main():
-        task = asyncio.ensure_future(loop.getaddrinfo("localhost", 80))
-        await asyncio.sleep(0)
-        task.cancel()
-        await asyncio.wait([task])
+        async def main():
+            task = asyncio.ensure_future(loop.getaddrinfo("localhost", 80))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
 
-    run(loop, main())
-    task = loop.create_task(loop.getaddrinfo("localhost", 80))
-    loop.call_soon(loop.stop)
-    loop.run_forever()
-    task._log_destroy_pending = False
-    loop.run_until_complete(loop.shutdown_default_executor())
-    loop.close()
+        loop.run_until_complete(main())
+        task = loop.create_task(loop.getaddrinfo("localhost", 80))
+        loop.call_soon(loop.stop)
+        loop.run_forever()
+        task._log_destroy_pending = False
+        loop.close()
+        del task, loop
+    time.sleep(0.05)
+    print("fine")
+    """
+    assert child_output(source, kind=loop_kind, flags=["-W", "ignore"]).strip() == "fine"
 
 
 @pytest.mark.parametrize(

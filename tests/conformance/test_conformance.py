@@ -37,6 +37,7 @@ def jobs(request: pytest.FixtureRequest) -> Iterator[Jobs]:
 
 
 @pytest.mark.skipif(bool(MISSING), reason=MISSING or "-")
+@pytest.mark.slow
 @pytest.mark.timeout(900)  # a file's tests have limits of their own; this is for the worker
 @pytest.mark.parametrize("file", FILES)
 def test_cpython_file(file: str, jobs: Jobs) -> None:

