@@ -96,6 +96,9 @@ int future_check_alive(const FutureData *f);
 /* Drop everything owned except the loop, which `*loop` gets.  -> new or NULL */
 void future_clear_data(FutureData *f, PyObject **loop);
 int future_traverse_data(FutureData *f, visitproc visit, void *arg);
+
+/* Visit what asyncio's half of the struct owns; `base` is its own tp_traverse. */
+int future_traverse_base(PyObject *self, visitproc visit, void *arg, traverseproc base);
 void future_clear_weakrefs(PyObject *self);
 
 /* The type's slots. */

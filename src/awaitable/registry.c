@@ -153,7 +153,7 @@ registry_loop_hash(PyObject *self)
             return -1;
         }
     }
-    return pycompat_hash_pointer(self);
+    return Py_HashPointer(self);
 }
 
 /* function(a[, b]) for its effect.  0 or -1. */

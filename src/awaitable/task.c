@@ -192,7 +192,7 @@ task_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(t->context);
     Py_VISIT(t->name);
     Py_VISIT(t->fut_waiter);
-    int rc = task_base_traverse(self, visit, arg);
+    int rc = future_traverse_base(self, visit, arg, task_base_traverse);
     return rc ? rc : future_traverse_data(future_data(self), visit, arg);
 }
 

@@ -67,13 +67,18 @@ PyErr_SetRaisedException(PyObject *exc)
 }
 #endif
 
-
-/* Interpreter shutdown: public since 3.13. */
+/* Public since 3.13. */
 #if PY_VERSION_HEX < 0x030d0000
 static inline int
 Py_IsFinalizing(void)
 {
     return _Py_IsFinalizing();
+}
+
+static inline Py_hash_t
+Py_HashPointer(const void *address)
+{
+    return _Py_HashPointer(address);
 }
 #endif
 
@@ -96,17 +101,6 @@ pycompat_new_reference(PyObject *op)
 #endif
 }
 
-/* The hash of an object by its address; public since 3.13. */
-static inline Py_hash_t
-pycompat_hash_pointer(const void *address)
-{
-#if PY_VERSION_HEX < 0x030d0000
-    return _Py_HashPointer(address);
-#else
-    return Py_HashPointer(address);
-#endif
-}
-
 /* Do we hold the only reference?  Never sure where other threads run as well. */
 static inline bool
 pycompat_is_unique(PyObject *op)
@@ -118,27 +112,26 @@ pycompat_is_unique(PyObject *op)
 #endif
 }
 
-/* Cut a bytes object that nobody else has down to `size` bytes: what
- * _PyBytes_Resize() does, without giving memory back.  size <= its present size. */
-static inline void
-pycompat_shorten_bytes(PyObject *op, Py_ssize_t size)
-{
-    PyBytesObject *bytes = (PyBytesObject *)op;
-    Py_SET_SIZE(bytes, size);
-    bytes->ob_sval[size] = '\0';
-    _Py_COMP_DIAG_PUSH
-    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
-    bytes->ob_shash = -1;
-    _Py_COMP_DIAG_POP
-}
-
-/* The bases of Future and Task are static types on 3.11, whose traverse does
- * not visit the type; from 3.12 on they are heap types, which do. */
-#if PY_VERSION_HEX < 0x030c0000
+/* The traverse of Future's and Task's bases visits the type, but it is called on
+ * 3.14 and later only (see pycompat_visit_base_dict). */
+#if PY_VERSION_HEX < 0x030e0000
 #define PYCOMPAT_VISIT_SUBTYPE(self) Py_VISIT(Py_TYPE(self))
 #else
 #define PYCOMPAT_VISIT_SUBTYPE(self) ((void)0)
 #endif
+
+/* Visit the __dict__ that asyncio's Future keeps for its subclasses: a plain slot up
+ * to 3.12, managed by the interpreter since. */
+static inline int
+pycompat_visit_base_dict(PyObject *self, visitproc visit, void *arg)
+{
+#if PY_VERSION_HEX < 0x030d0000
+    Py_VISIT(*(PyObject **)((char *)self + Py_TYPE(self)->tp_dictoffset));
+    return 0;
+#else
+    return PyObject_VisitManagedDict(self, visit, arg);
+#endif
+}
 
 /* Module slots that name what the module can do, where they exist. */
 #if PY_VERSION_HEX >= 0x030c0000
