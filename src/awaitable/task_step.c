@@ -9,7 +9,7 @@
  *     yielded None (sleep(0)) .................... task_step_job again
  *     yielded nonsense ........................... thrown back, next turn
  *     returned, was cancelled, raised ............ the task's future half ends
- *   task_wake_job ........... what it waited for is done: step again
+ *   task_step_wake_job ........... what it waited for is done: step again
  *
  * On a native loop these are jobs of the ring and enter the context themselves.
  * A foreign loop calls the two PyCFunctions below through its own handles, which
@@ -222,7 +222,8 @@ task_step_check_future(PyObject *self, PyObject *future, int blocking)
     FutureData *f = future_data(self);
     if (future == self) {
         return task_step_bad_yield(
-            self, PyUnicode_FromFormat("Task cannot await on itself: %R", self), future);
+            self, PyUnicode_FromFormat("Task cannot await on itself: %R", self),
+            future);
     }
     PyObject *loop = task_step_loop_of(f, future);
     if (loop == NULL) {
@@ -491,7 +492,7 @@ task_step_ending(PyObject *future, PyObject **exc)
 }
 
 static int
-task_wake_job(Loop *loop, Job *job)
+task_step_wake_job(Loop *loop, Job *job)
 {
     PyObject *self = job->self, *future = job->arg, *exc = NULL;
     FutureData *awaited = future_data(future);
@@ -610,7 +611,7 @@ void
 task_step_setup(void)
 {
     static const FutureWaiter waiter = {
-        .wake = task_wake_job,
+        .wake = task_step_wake_job,
         .callback = task_step_wakeup,
         .context = task_step_context,
     };

@@ -100,12 +100,12 @@ heap_sift_down(Heap *heap, ptrdiff_t at, HeapEntry entry)
 static inline int
 heap_reserve(Heap *heap, ptrdiff_t more)
 {
-    if (heap->count + more <= heap->capacity) {
-        return 0;
-    }
     ptrdiff_t capacity = heap->capacity ? heap->capacity : HEAP_FIRST_CAPACITY;
     while (capacity < heap->count + more) {
         capacity *= 2;
+    }
+    if (capacity == heap->capacity) {
+        return 0;
     }
     void *entries = realloc(heap->entries, (size_t)capacity * sizeof(HeapEntry));
     if (entries == NULL) {
@@ -116,23 +116,11 @@ heap_reserve(Heap *heap, ptrdiff_t more)
     return 0;
 }
 
-/* An entry with an order of its own; room for it was reserved. */
+/* Add an entry; room for it was reserved. */
 static inline void
-heap_push_entry(Heap *heap, HeapEntry entry)
+heap_push(Heap *heap, HeapEntry entry)
 {
     heap_sift_up(heap, heap->count++, entry);
-}
-
-/* 0, or -1 without memory: the heap is then unchanged. */
-static inline int
-heap_push(Heap *heap, HeapItem *item, int64_t key)
-{
-    if (heap_reserve(heap, 1) < 0) {
-        return -1;
-    }
-    HeapEntry entry = {.key = key, .order = heap->order++, .item = item};
-    heap_push_entry(heap, entry);
-    return 0;
 }
 
 /* Take `item`, which must be in this heap, out of it. */
@@ -151,12 +139,6 @@ heap_remove(Heap *heap, HeapItem *item)
     else {
         heap_sift_down(heap, at, last);
     }
-}
-
-static inline bool
-heap_contains(const HeapItem *item)
-{
-    return item->index != HEAP_NOWHERE;
 }
 
 static inline void

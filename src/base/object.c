@@ -38,20 +38,3 @@ object_unraisable(PyObject *where)
         PyErr_WriteUnraisable(where);
     }
 }
-
-void
-freelist_free(FreeList *list)
-{
-    list->limit = 0;
-    PyObject *self = list->first;
-    list->first = NULL;
-    list->count = 0;
-    while (self != NULL) {
-        PyObject *next = *freelist_link(self);
-        PyTypeObject *type = Py_TYPE(self);
-        *freelist_link(self) = NULL;
-        PyObject_GC_Del(self);
-        Py_DECREF(type);
-        self = next;
-    }
-}

@@ -6,7 +6,6 @@
 #define HOTLOOP_OBJECT_H
 
 #include "base/base.h"
-#include "base/pycompat.h"
 
 /* The one dealloc: untrack, weak references, tp_clear, free, release the type.
  * Works for every heap type here whose tp_clear drops all it owns, and for
@@ -19,54 +18,18 @@ PyObject *object_not_instantiable(PyTypeObject *type, PyObject *args, PyObject *
 /* PyErr_WriteUnraisable for places that cannot report in any other way. */
 void object_unraisable(PyObject *where);
 
-/* ------------------------------------------------------------- free list */
-
-/* Dead objects of one exact type, linked through their type-specific first
- * word.  They keep the reference to their type, so that taking one out costs
- * nothing but bringing its reference count back to one. */
-typedef struct FreeList {
-    PyObject *first;     /* owned memory, reference count 0, untracked */
-    int count;
-    int limit;
-} FreeList;
-
-/* The link sits behind the object head, over the type's own first field. */
-static inline PyObject **
-freelist_link(PyObject *self)
+/* Cut a bytes object that nobody else has down to `size` bytes: what
+ * _PyBytes_Resize() does, without giving memory back.  size <= its present size. */
+static inline void
+object_shorten_bytes(PyObject *op, Py_ssize_t size)
 {
-    return (PyObject **)(self + 1);
+    PyBytesObject *bytes = (PyBytesObject *)op;
+    Py_SET_SIZE(bytes, size);
+    bytes->ob_sval[size] = '\0';
+    _Py_COMP_DIAG_PUSH
+    _Py_COMP_DIAG_IGNORE_DEPR_DECLS
+    bytes->ob_shash = -1;
+    _Py_COMP_DIAG_POP
 }
-
-/* Put dead `self` on the list (true), or say that the list is full (false). */
-static inline bool
-freelist_give(FreeList *list, PyObject *self)
-{
-    if (UNLIKELY(list->count >= list->limit)) {
-        return false;
-    }
-    *freelist_link(self) = list->first;
-    list->first = self;
-    list->count++;
-    return true;
-}
-
-/* An untracked object with one reference, or NULL when the list is empty (no
- * exception).  Its fields are as its room left them on giving. */
-static inline PyObject *
-freelist_take(FreeList *list)
-{
-    PyObject *self = list->first;
-    if (UNLIKELY(self == NULL)) {
-        return NULL;
-    }
-    list->first = *freelist_link(self);
-    list->count--;
-    *freelist_link(self) = NULL;
-    pycompat_new_reference(self);
-    return self;
-}
-
-/* Give all memory and type references back. */
-void freelist_free(FreeList *list);
 
 #endif

@@ -323,6 +323,7 @@ loop_init_fields(Loop *self, ModuleState *state)
     for (size_t i = 0; i < Py_ARRAY_LENGTH(lists); i++) {
         lists[i]->limit = LOOP_FREELIST_LIMIT;
     }
+    self->free_tasks.limit = LOOP_FREELIST_TASKS;
 }
 
 /* libuv refuses, by an abort, to close a descriptor below 3.  Where a daemon started

@@ -46,7 +46,7 @@ void
 timers_settle(Loop *loop)
 {
     for (int i = 0; i < loop->fresh_count; i++) {
-        heap_push_entry(&loop->timers, loop->fresh[i]);
+        heap_push(&loop->timers, loop->fresh[i]);
     }
     loop->fresh_count = 0;
 }

@@ -26,7 +26,7 @@ timers_init(Timer *timer, PyObject *owner, JobRun run)
 static inline bool
 timers_is_set(const Timer *timer)
 {
-    return heap_contains(&timer->item);
+    return timer->item.index != HEAP_NOWHERE;
 }
 
 /* The deadline, in nanoseconds, of `when` seconds on loop.time()'s clock: the

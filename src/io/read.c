@@ -84,7 +84,7 @@ read_make_bytes(Loop *loop, const char *data, Py_ssize_t size)
     if (LIKELY(read_spare_fits(loop, size))) {
         PyObject *spare = loop->spare_bytes;
         memcpy(PyBytes_AS_STRING(spare), data, (size_t)size);
-        pycompat_shorten_bytes(spare, size);
+        object_shorten_bytes(spare, size);
         return Py_NewRef(spare);
     }
     PyObject *bytes = PyBytes_FromStringAndSize(data, size);
@@ -149,7 +149,7 @@ read_take_bytes(Loop *loop, const char *data, Py_ssize_t size)
     if (size < loop->spare_room - loop->spare_room / 4) {
         return PyBytes_FromStringAndSize(data, size);
     }
-    pycompat_shorten_bytes(spare, size);
+    object_shorten_bytes(spare, size);
     return Py_NewRef(spare);
 }
 
