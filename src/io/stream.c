@@ -617,6 +617,8 @@ PyMethodDef stream_methods[] = {
      PyDoc_STR("close($self, /)\n--\n\nSend what is queued, then close.")},
     {"abort", transport_py_abort, METH_NOARGS,
      PyDoc_STR("abort($self, /)\n--\n\nClose at once; what is queued is lost.")},
+    {"_force_close", transport_py__force_close, METH_O,
+     PyDoc_STR("_force_close($self, exc, /)\n--\n\nClose at once because of exc.")},
     {"is_closing", transport_py_is_closing, METH_NOARGS,
      PyDoc_STR("is_closing($self, /)\n--\n\nReturn True from close() or abort() on.")},
     {"pause_reading", read_py_pause_reading, METH_NOARGS,

@@ -266,6 +266,14 @@ transport_py_abort(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
+/* For asyncio's TLS and for libraries that sit on a transport as it does. */
+PyObject *
+transport_py__force_close(PyObject *self, PyObject *exc)
+{
+    transport_force_close((Transport *)self, exc == Py_None ? NULL : exc);
+    Py_RETURN_NONE;
+}
+
 PyObject *
 transport_py_is_closing(PyObject *self, PyObject *Py_UNUSED(unused))
 {
@@ -329,8 +337,8 @@ transport_py_set_write_buffer_limits(PyObject *op, PyObject *const *args,
     }
     bool has_low = given[1] != NULL && given[1] != Py_None;
     Py_ssize_t low = transport_parse_mark(given[1], TRANSPORT_LOW_WATER);
-    bool too_large = has_low && low > PY_SSIZE_T_MAX / 4;
-    Py_ssize_t wide = too_large ? PY_SSIZE_T_MAX : 4 * low;
+    Py_ssize_t quarter = PY_SSIZE_T_MAX / 4;
+    Py_ssize_t wide = low < 0 ? 0 : low > quarter ? PY_SSIZE_T_MAX : 4 * low;
     Py_ssize_t high = PyErr_Occurred() ? -1 : transport_parse_mark(given[0], wide);
     if (PyErr_Occurred()) {
         return NULL;

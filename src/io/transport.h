@@ -160,6 +160,7 @@ void transport_clear(Transport *self);
 
 PyObject *transport_py_close(PyObject *self, PyObject *unused);
 PyObject *transport_py_abort(PyObject *self, PyObject *unused);
+PyObject *transport_py__force_close(PyObject *self, PyObject *exc);
 PyObject *transport_py_is_closing(PyObject *self, PyObject *unused);
 PyObject *transport_py_get_protocol(PyObject *self, PyObject *unused);
 PyObject *transport_py_get_write_buffer_size(PyObject *self, PyObject *unused);
