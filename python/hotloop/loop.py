@@ -73,7 +73,8 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
 
     def __del__(self, _warn: Any = warnings.warn) -> None:
         # No name of this module is safe here: at interpreter exit it may be gone already.
-        if self.is_closed():
+        # A loop whose making failed in C never saw __init__(), and has nothing to close.
+        if self.is_closed() or not hasattr(self, "_signal_handlers"):
             return
         _warn(f"unclosed event loop {self!r}", ResourceWarning, source=self)
         if not self.is_running():
