@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -85,7 +86,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     ],
 )
 def test_a_build_that_cannot_be_says_what_to_install(tree, tmp_path, missing, variables):
-    (tmp_path / "gcc").symlink_to(shutil.which("gcc"))
+    compiler = sysconfig.get_config_var("CC").split()[0]
+    (tmp_path / compiler).symlink_to(shutil.which(compiler))
     variables = {k: v.format(tools=tmp_path) for k, v in variables.items()}
     done = run(sys.executable, "setup.py", "-q", "build_ext", "--build-temp", str(tmp_path / "t"),
                "--build-lib", str(tmp_path / "l"), cwd=tree, check=False, **variables)  # fmt: skip
