@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 from harness import LIMIT, Idle, Row, Sample, Serve, Work
 
 if TYPE_CHECKING:
-    from argparse import Namespace
-
     from run import Bench
 
 CALLGRIND = (
@@ -105,34 +104,34 @@ def _print_profile(counts: dict[str, float], least: float) -> None:
             print(f"    {value:10.1f} {100 * value / whole:5.1f} %  {name}")
 
 
-def count_rows(bench: Bench, rows: list[Any], tool: str, args: Namespace) -> None:
-    """Count all rows on all loops and print a table as it goes."""
-    unit = "system calls" if tool == "strace" else "user instructions"
-    print(f"{unit} per operation, difference of two run lengths\n")
-    print("| row | " + " | ".join(bench.loops) + " | hotloop / limit |")
-    print("| --- |" + " ---: |" * (len(bench.loops) + 1))
+def _count_cell(tool: str, bench: Bench, file: Path, row: Row, loop: str) -> dict[str, float]:
+    """Counts of one row on one loop, or empty: one cell must not end a run of an hour."""
+    try:
+        return count(tool, bench, file, row, loop)
+    except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+        print(f"{file.stem}/{row.key} on {loop}: {error}", file=sys.stderr)
+        return {}
+
+
+def count_rows(bench: Bench, rows: list[Any], tool: str, profile: str | None) -> list[dict]:
+    """Count all rows on all loops and print them as it goes; -> rows for the report."""
+    print(f"{'system calls' if tool == 'strace' else 'user instructions'} per operation\n")
+    print("| row | " + " | ".join(bench.loops) + " |")
+    print("| --- |" + " ---: |" * len(bench.loops))
+    table = []
     for file, row in rows:
         if isinstance(row, Sample | Idle):
             continue
-        cells, found = [], {}
-        for loop in bench.loops:
-            if loop == LIMIT and row.limit is None:
-                cells.append("")
-                continue
-            try:
-                found[loop] = count(tool, bench, file, row, loop)
-            except Exception as error:  # one cell must not end a run of an hour
-                cells.append(f"failed: {type(error).__name__}")
-                continue
-            digits = 1 if tool == "strace" else 0
-            cells.append(f"{found[loop]['']:,.{digits}f}")
-        ratio = ""
-        if LIMIT in found and "hotloop" in found and found[LIMIT][""]:
-            ratio = f"{found['hotloop'][''] / found[LIMIT]['']:.2f}"
-        print(f"| {row.title} | " + " | ".join(cells) + f" | {ratio} |", flush=True)
-        if args.profile in found:
-            _print_profile(found[args.profile], 0.01)
-        elif tool == "strace":
-            for loop, counts in found.items():
+        loops = [x for x in bench.loops if x != LIMIT or row.limit is not None]
+        found = {loop: _count_cell(tool, bench, file, row, loop) for loop in loops}
+        cells = {loop: counts[""] for loop, counts in found.items() if counts}
+        digits = 1 if tool == "strace" else 0
+        texts = [f"{cells[x]:,.{digits}f}" if x in cells else "" for x in bench.loops]
+        print(f"| {row.title} | " + " | ".join(texts) + " |", flush=True)
+        for loop, counts in found.items():
+            if counts and (tool == "strace" or loop == profile):
                 print(f"  {loop}:")
                 _print_profile(counts, 0.01)
+        name = f"{file.stem}/{row.key}"
+        table.append({"row": name, "title": row.title, "goal": row.goal, "counts": cells})
+    return table

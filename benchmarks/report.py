@@ -153,6 +153,39 @@ def save(summary: dict[str, Any]) -> None:
     write_document()
 
 
+def save_counts(summary: dict[str, Any]) -> None:
+    """Write results/instructions-<python>.json, keep rows not counted now, write the page."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"instructions-{_name(summary)}.json"
+    if file.exists():
+        known = {row["row"]: row for row in json.loads(file.read_text())["rows"]}
+        known.update({row["row"]: row for row in summary["rows"]})
+        summary["rows"] = list(known.values())
+    file.write_text(json.dumps(summary, indent=1) + "\n")
+    write_document()
+
+
+def _counts_section(file: Path) -> str:
+    """The table of instruction counts of one interpreter."""
+    summary = json.loads(file.read_text())
+    loops = [*summary["about"]["loops"], "c"]
+    rivals = [loop for loop in loops if loop not in ("hotloop", "c")]
+    head = ["row", *loops, *(f"{rival} / hotloop" for rival in rivals), "hotloop / c"]
+    lines = ["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for row in summary["rows"]:
+        counts = row["counts"]
+        pairs = [(rival, "hotloop") for rival in rivals] + [("hotloop", "c")]
+        cells = [f"{counts[loop]:,.0f}" if loop in counts else "" for loop in loops]
+        for a, b in pairs:
+            cells.append(f"{counts[a] / counts[b]:.2f}" if a in counts and counts.get(b) else "")
+        goal = row["goal"].get("c-instructions")
+        if goal and cells[-1]:
+            cells[-1] += " ✓" if float(cells[-1]) <= goal else f" **missed** (≤ {goal})"
+        lines.append("| " + " | ".join([row["title"], *cells]) + " |")
+    about = f"### User instructions per operation, CPython {summary['about']['python']}"
+    return "\n".join([about, "", *lines, ""])
+
+
 def _section(file: Path) -> str:
     summary = json.loads(file.read_text())
     about = summary["about"]
@@ -178,5 +211,6 @@ def write_document() -> None:
     head, rest = text.split(BEGIN, 1)
     tail = rest.split(END, 1)[1]
     files = sorted(RESULTS.glob("cpython-*.json"), key=lambda f: int(f.stem.split(".")[1]))
-    body = "\n".join(_section(file) for file in files)
+    counts = sorted(RESULTS.glob("instructions-*.json"))
+    body = "\n".join([*map(_section, files), *map(_counts_section, counts)])
     DOCUMENT.write_text(f"{head}{BEGIN}\n\n{body}\n{END}{tail}")

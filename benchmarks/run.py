@@ -425,7 +425,10 @@ def main(argv: list[str] | None = None) -> int:
         if args.quick:
             bench.rounds, bench.seconds, bench.bursts = 1, 0.03, 2
         if args.instructions or args.syscalls:
-            counting.count_rows(bench, rows, "strace" if args.syscalls else "callgrind", args)
+            tool = "strace" if args.syscalls else "callgrind"
+            counts = counting.count_rows(bench, rows, tool, args.profile)
+            if not args.no_save and args.instructions:
+                report.save_counts({"about": describe(bench, versions), "rows": counts})
             continue
         summary = {
             "about": describe(bench, versions),
