@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * faults.c - preloaded before libc: the n-th call of one function fails with a given errno.
+ *
+ * For tests of what the loop does when the kernel refuses. Armed and read through ctypes;
+ * one thread only, the counters are plain. close() really closes before it says EINTR or
+ * EIO, as the kernel does.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static char armed[32];
+static int countdown, code, hits, calls;
+
+void
+fault_arm(const char *name, int nth, int error)
+{
+    strncpy(armed, name, sizeof(armed) - 1);
+    countdown = nth;
+    code = error;
+    hits = calls = 0;
+}
+
+void
+fault_disarm(void)
+{
+    armed[0] = '\0';
+}
+
+int
+fault_hits(void)
+{
+    return hits;
+}
+
+/* How often the armed function was called. */
+int
+fault_calls(void)
+{
+    return calls;
+}
+
+static int
+fault_strikes(const char *name)
+{
+    if (strcmp(armed, name) != 0) {
+        return 0;
+    }
+    calls++;
+    if (--countdown != 0) {
+        return 0;
+    }
+    hits++;
+    errno = code;
+    return 1;
+}
+
+#define FAULTY(type, name, parameters, arguments)                        \
+    type name parameters                                                 \
+    {                                                                    \
+        static type(*next) parameters;                                   \
+        if (next == NULL) {                                              \
+            next = (type(*) parameters)dlsym(RTLD_NEXT, #name);          \
+        }                                                                \
+        return fault_strikes(#name) ? (type)-1 : next arguments;         \
+    }
+
+FAULTY(int, accept4, (int fd, struct sockaddr *a, socklen_t *n, int flags), (fd, a, n, flags))
+FAULTY(int, bind, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+FAULTY(int, connect, (int fd, const struct sockaddr *a, socklen_t n), (fd, a, n))
+FAULTY(int, epoll_create1, (int flags), (flags))
+FAULTY(int, epoll_ctl, (int e, int op, int fd, struct epoll_event *v), (e, op, fd, v))
+FAULTY(int, eventfd, (unsigned int start, int flags), (start, flags))
+FAULTY(int, getpeername, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+FAULTY(int, getsockname, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+FAULTY(int, listen, (int fd, int backlog), (fd, backlog))
+FAULTY(int, pipe2, (int fds[2], int flags), (fds, flags))
+FAULTY(int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n), (fd, l, o, v, n))
+FAULTY(int, shutdown, (int fd, int how), (fd, how))
+FAULTY(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
+FAULTY(int, timerfd_create, (int clock, int flags), (clock, flags))
+FAULTY(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
+FAULTY(ssize_t, recv, (int fd, void *b, size_t n, int flags), (fd, b, n, flags))
+FAULTY(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+FAULTY(ssize_t, send, (int fd, const void *b, size_t n, int flags), (fd, b, n, flags))
+FAULTY(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
+FAULTY(ssize_t, write, (int fd, const void *b, size_t n), (fd, b, n))
+FAULTY(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
+FAULTY(int, epoll_pwait,
+       (int e, struct epoll_event *v, int n, int timeout, const sigset_t *s),
+       (e, v, n, timeout, s))
+FAULTY(int, timerfd_settime,
+       (int fd, int flags, const struct itimerspec *v, struct itimerspec *o),
+       (fd, flags, v, o))
+
+int
+close(int fd)
+{
+    static int (*next)(int);
+    if (next == NULL) {
+        next = (int (*)(int))dlsym(RTLD_NEXT, "close");
+    }
+    int strikes = fault_strikes("close");
+    int rc = next(fd);
+    if (strikes) {
+        errno = code;
+        return -1;
+    }
+    return rc;
+}

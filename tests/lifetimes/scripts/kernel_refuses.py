@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: MIT
+"""N2, E3-E8, E12, S3: the n-th call of a system function fails, for each n and errno.
+
+`python -m ... kernel_refuses KIND`, with tests/c/faults.c preloaded. Each fault strikes in a
+forked child. Acceptable: the exchange works, or its caller gets an OSError, or the exception
+handler is told; afterwards the loop still works and no descriptor is left. Not acceptable: a
+signal, a hang, a leak.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import signal
+import warnings
+
+from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors, socket, sys
+from tests.tools import assert_usable, steady
+
+WALK = {
+    "accept4": "EINTR EAGAIN ECONNABORTED EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO",
+    "bind": "EADDRINUSE EACCES",
+    "close": "EINTR EIO",
+    "connect": "EINTR ECONNREFUSED ENETUNREACH EADDRNOTAVAIL ETIMEDOUT",
+    "epoll_create1": "EMFILE ENOMEM",
+    "epoll_pwait": "EINTR",
+    "eventfd": "EMFILE ENOMEM",
+    "getpeername": "ENOBUFS ENOTCONN",
+    "getsockname": "ENOBUFS",
+    "listen": "EADDRINUSE",
+    "pipe2": "EMFILE",
+    "read": "EINTR EAGAIN ECONNRESET ETIMEDOUT EIO ENOMEM",
+    "recv": "EINTR EAGAIN ECONNRESET ETIMEDOUT ENOMEM",
+    "recvmsg": "EINTR EAGAIN ECONNRESET",
+    "send": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
+    "sendmsg": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
+    "setsockopt": "EINVAL ENOMEM",
+    "shutdown": "ENOTCONN",
+    "socket": "EMFILE ENFILE ENOBUFS ENOMEM EACCES",
+    "timerfd_create": "EMFILE ENOMEM",
+    "write": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOSPC EIO",
+    "writev": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
+}
+# By hand only: libuv itself answers a refused epoll_ctl with an abort.
+if len(sys.argv) > 2 and sys.argv[2] == "epoll_ctl":
+    WALK = {"epoll_ctl": "ENOMEM ENOSPC EPERM"}
+MOST_CALLS = 12
+faults = ctypes.CDLL(None)
+warnings.simplefilter("ignore")
+
+
+class Echo(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def data_received(self, data):
+        self.transport.write(data)
+
+
+async def exchange(loop):
+    """A server, a client, a message each way over TCP and by the sock_* calls."""
+    server = await loop.create_server(Echo, "127.0.0.1", 0)
+    if not server.sockets:  # create_server goes on when one address has no socket
+        raise OSError("no address to listen on")
+    writer = None
+    near, far = socket.socketpair()
+    try:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for _ in range(2):
+            writer.write(b"x" * 1000)
+            writer.write(bytearray(b"y" * 1000))
+            await asyncio.wait_for(reader.readexactly(2000), 0.3)
+        writer.write_eof()
+        near.setblocking(False)
+        far.setblocking(False)
+        await loop.sock_sendall(near, b"hello")
+        assert await loop.sock_recv(far, 10) == b"hello"
+        await asyncio.sleep(0.0005)
+    finally:
+        for thing in (near, far, server):
+            with contextlib.suppress(OSError):
+                thing.close()
+        if writer is not None:
+            writer.close()
+            with contextlib.suppress(OSError, TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), 0.3)
+        await asyncio.sleep(0.002)
+
+
+def child(name, nth, code):
+    """One fault; the exit code says how it went."""
+    signal.alarm(8)
+    loop = loop_of_the_kind()
+    loop.set_exception_handler(lambda loop, context: None)
+    before = steady(loop)
+    faults.fault_arm(name.encode(), nth, code)
+    struck = None
+    try:
+        loop.run_until_complete(exchange(loop))
+    except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+        struck = error
+    other = None
+    with contextlib.suppress(OSError):
+        other = loop_of_the_kind()
+        other.run_until_complete(asyncio.sleep(0))
+    if other is not None:
+        with contextlib.suppress(OSError):
+            other.close()
+    calls = faults.fault_calls()
+    faults.fault_disarm()
+    loop.run_until_complete(exchange(loop))
+    assert_usable(loop)
+    del other, struck
+    gc.collect()
+    left = open_descriptors().keys() - before.keys()
+    if left:
+        return 90
+    loop.close()
+    return 1 if calls >= nth else 0
+
+
+def walk():
+    bad, number = [], 0
+    for name, codes in WALK.items():
+        for code_name in codes.split():
+            for nth in range(1, MOST_CALLS + 1):
+                pid = os.fork()
+                if not pid:
+                    code = 91
+                    try:
+                        code = child(name, nth, getattr(errno, code_name))
+                    except BaseException as error:
+                        os.write(2, f"{name} {code_name} {nth}: {error!r}\n".encode())
+                    finally:
+                        os._exit(code)
+                _, status = os.waitpid(pid, 0)
+                code = os.waitstatus_to_exitcode(status)
+                if code == 0:
+                    break  # it is not called that often
+                number += 1
+                if code != 1:
+                    bad.append((name, code_name, nth, code))
+    return bad, number
+
+
+bad, number = walk()
+print(json.dumps({"faults": number, "bad": bad}))

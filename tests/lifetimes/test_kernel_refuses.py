@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""The walk of kernel_refuses.py: every system call of an exchange fails once, in every way."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.c.build import compile_c
+from tests.lifetimes.test_lifetimes import HERE
+
+pytestmark = [
+    pytest.mark.hotloop_only(reason="asyncio leaks a descriptor when setsockopt fails on accept"),
+    pytest.mark.slow,
+]
+
+
+def walk(kind: str, *arguments: str, **environment: str) -> dict:
+    library = str(compile_c("faults.c", "-shared", "-fPIC", "-ldl"))
+    # A sanitizer wants to be first.
+    preload = f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()
+    command = [sys.executable, "-m", "tests.lifetimes.scripts.kernel_refuses", kind, *arguments]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=HERE.parent.parent,
+        env={**os.environ, **environment, "LD_PRELOAD": preload},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("io_uring", ["0", "1"], ids=["without io_uring", "with io_uring"])
+def test_no_signal_no_hang_no_leak(loop_kind, io_uring):
+    """E15 too: libuv takes io_uring, where it has it, only if the environment lets it."""
+    result = walk(loop_kind, UV_USE_IO_URING=io_uring)
+    assert result["faults"] >= 100
+    assert result["bad"] == []
