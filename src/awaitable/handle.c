@@ -515,7 +515,8 @@ handle_cancel(PyObject *op)
         return 0;
     }
     self->cancelled = true;
-    if (self->loop != NULL && self->loop->debug) {
+    /* A foreign loop's debug mode shows in the traceback that the handle has. */
+    if (self->loop == NULL ? self->source_traceback != NULL : self->loop->debug) {
         self->repr = PyObject_Repr(op);
         if (self->repr == NULL) {
             return -1;
