@@ -25,8 +25,8 @@ class Kind:
     """One loop implementation.
 
     ``name`` is what ``--loop`` takes, ``new_loop`` a factory without arguments, ``loop_type``
-    the class of what it returns, ``Task`` and ``Future`` the classes the loop makes. ``package``
-    is where this loop's own Python modules are, "" if it has none.
+    the class of what it returns, ``Task``, ``Future``, ``Handle`` and ``TimerHandle`` the classes
+    the loop makes. ``package`` is where this loop's own Python modules are, "" if it has none.
     """
 
     name: str
@@ -34,6 +34,8 @@ class Kind:
     loop_type: type
     Task: type
     Future: type
+    Handle: type = asyncio.Handle
+    TimerHandle: type = asyncio.TimerHandle
     package: str = ""
 
 
@@ -45,8 +47,16 @@ def load(name: str) -> Kind:
     if name == "hotloop":
         import hotloop
 
-        new_loop = hotloop.new_event_loop
-        return Kind(name, new_loop, hotloop.Loop, hotloop.Task, hotloop.Future, "hotloop")
+        return Kind(
+            name,
+            hotloop.new_event_loop,
+            hotloop.Loop,
+            hotloop.Task,
+            hotloop.Future,
+            hotloop.Handle,
+            hotloop.TimerHandle,
+            package="hotloop",
+        )
     if name == "uvloop":
         import uvloop
 

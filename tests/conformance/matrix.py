@@ -13,6 +13,7 @@ import types
 import unittest
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 from .loops import Kind
 
@@ -206,7 +207,29 @@ def _loop_tests(module: Any, kind: Kind) -> dict[str, type]:
     )
 
 
-for _name in ("test_events", "test_sendfile", "test_sock_lowlevel"):
+@_recipe
+def test_events(module: Any, kind: Kind) -> dict[str, type]:
+    made = _loop_tests(module, kind)
+    for name in ("HandleTests", "TimerTests"):
+        made.update(_handles(module, kind, name))
+    return made
+
+
+def _handles(module: Any, kind: Kind, name: str) -> dict[str, type]:
+    """A class of tests that call asyncio.Handle() and TimerHandle(), calling ours instead."""
+    base = getattr(module, name)
+
+    def set_up(self: Any) -> None:
+        for handle in ("Handle", "TimerHandle"):
+            patch = mock.patch.object(module.asyncio, handle, getattr(kind, handle))
+            patch.start()
+            self.addCleanup(patch.stop)
+        base.setUp(self)
+
+    return _make(module, f"Native{name}", base, setUp=set_up)
+
+
+for _name in ("test_sendfile", "test_sock_lowlevel"):
     _RECIPES[_name] = _loop_tests
 
 

@@ -46,4 +46,4 @@ def test_cpython_file(file: str, jobs: Jobs) -> None:
     assert report.ok, report.complaint()
     if report.skipped_because:
         pytest.skip(report.skipped_because)
-    assert report.passed, "no test of the file passed"
+    assert report.passed or report.excepted or report.skipped, "the file has no test"
