@@ -63,6 +63,7 @@ def test_l7_the_time_is_not_quadratic(loop):
         return time.process_time() - started
 
     measure(1000)
-    small = min(measure(20_000) for _ in range(3))
+    small = min(measure(10_000) for _ in range(5))
     large = min(measure(160_000) for _ in range(3))
-    assert large < 40 * max(small, 0.001)  # quadratic would be 64
+    # Linear is 16, quadratic 256; between them is room for caches and for a busy machine.
+    assert large < 100 * max(small, 0.001)
