@@ -2,6 +2,7 @@
 """asyncio's own streams over our transports: lines, limits, drain, servers, ends."""
 
 import asyncio
+import inspect
 import random
 
 import pytest
@@ -113,6 +114,10 @@ def test_a_megabyte_each_way_with_pauses(loop):
     run(loop, main())
 
 
+@pytest.mark.skipif(
+    "Unhandled exception in client" not in inspect.getsource(asyncio.StreamReaderProtocol),
+    reason="the first versions of 3.11 leave it to the garbage collector",
+)
 def test_a_handler_that_fails_is_reported(loop, reports):
     async def fails(reader, writer):
         raise ZeroDivisionError
