@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A read that took all there was makes the next one wait at once: but not if it has nothing to do."""
+"""A read that took all makes the next one wait at once: but not if it has nothing to do."""
 
 import socket
 
