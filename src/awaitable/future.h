@@ -45,6 +45,7 @@ typedef struct FutureWaiter {
 } FutureWaiter;
 
 void future_set_waiter(const FutureWaiter *waiter);
+extern __attribute__((visibility("hidden"))) const FutureWaiter *future_waiter;
 
 /* Bytes from an object's start to its FutureData: a plain number, the same in
  * every interpreter of the process. */
@@ -128,15 +129,6 @@ int future_outcome(PyObject *self, PyObject **out);
 
 /* callback(self) through the loop when it is done.  `context` may be NULL. */
 int future_add_callback(PyObject *self, PyObject *callback, PyObject *context);
-
-/* Remove what equals `callback`.  The number removed, or -1. */
-Py_ssize_t future_remove_callback(PyObject *self, PyObject *callback);
-
-/* asyncio's view: a list of (callback, context), or None.  -> new */
-PyObject *future_list_callbacks(PyObject *self);
-
-/* A set of the tasks of ours that wait for it.  -> new */
-PyObject *future_list_waiters(PyObject *self);
 
 /* Wake `task` when it is done.  0 or -1. */
 int future_add_waiter_slow(PyObject *self, PyObject *task);

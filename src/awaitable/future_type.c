@@ -8,6 +8,7 @@
  */
 #include "awaitable/future_type.h"
 
+#include "awaitable/future_callbacks.h"
 #include "awaitable/future_iter.h"
 #include "base/args.h"
 #include "base/call.h"
@@ -196,7 +197,7 @@ future_type_py_remove_done_callback(PyObject *self, PyObject *callback)
     if (future_check_alive(future_data(self)) < 0) {
         return NULL;
     }
-    Py_ssize_t removed = future_remove_callback(self, callback);
+    Py_ssize_t removed = future_callbacks_remove(self, callback);
     return removed < 0 ? NULL : PyLong_FromSsize_t(removed);
 }
 
@@ -268,7 +269,7 @@ PyObject *
 future_type_get_callbacks(PyObject *self, void *Py_UNUSED(closure))
 {
     return future_check_alive(future_data(self)) < 0 ? NULL
-                                                     : future_list_callbacks(self);
+                                                     : future_callbacks_list(self);
 }
 
 PyObject *
@@ -354,7 +355,7 @@ PyObject *
 future_type_get_awaited_by(PyObject *self, void *Py_UNUSED(closure))
 {
     PyObject *noted = future_type_base_awaited_by(self);
-    PyObject *waiters = noted == NULL ? NULL : future_list_waiters(self);
+    PyObject *waiters = noted == NULL ? NULL : future_callbacks_waiters(self);
     PyObject *all = NULL;
     if (waiters != NULL && noted != Py_None) {
         Py_SETREF(waiters, PyNumber_InPlaceOr(waiters, noted));
