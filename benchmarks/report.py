@@ -38,33 +38,48 @@ def _cell(cell: dict[str, Any] | None, unit: str) -> str:
     return text
 
 
-def ratio(row: dict[str, Any], cost: str, unit_cost: str) -> float | None:
-    """Median over the rounds of cost / unit_cost, paired by round; None if either is missing."""
-    a, b = row["loops"].get(cost, {}), row["loops"].get(unit_cost, {})
-    pairs = [x / y for x, y in zip(a.get("rounds", []), b.get("rounds", []), strict=False) if y]
-    return sorted(pairs)[len(pairs) // 2] if pairs else None
+def _pairs(row: dict[str, Any], cost: str, unit: str) -> list[float]:
+    """cost / unit, round by round, sorted; empty if either was not measured."""
+    a, b = row["loops"].get(cost, {}), row["loops"].get(unit, {})
+    values = zip(a.get("rounds", []), b.get("rounds", []), strict=False)
+    return sorted(x / y for x, y in values if y)
+
+
+def ratio(row: dict[str, Any], cost: str, unit: str) -> float | None:
+    """The median over the rounds of cost / unit; None if either was not measured."""
+    pairs = _pairs(row, cost, unit)
+    return pairs[len(pairs) // 2] if pairs else None
+
+
+def _ratio_cell(row: dict[str, Any], cost: str, unit: str) -> str:
+    """The median ratio and, in brackets, that of the best rounds of both."""
+    middle = ratio(row, cost, unit)
+    if middle is None:
+        return ""
+    best = min(row["loops"][cost]["rounds"]) / min(row["loops"][unit]["rounds"])
+    return f"{middle:.2f} ({best:.2f})"
+
+
+def _verdict(pairs: list[float], goal: float, at_least: bool) -> str:
+    """Reached or missed by the median; with a question mark if some round says otherwise."""
+    reached = [p >= goal if at_least else p <= goal for p in pairs]
+    word = "✓" if reached[len(pairs) // 2] else "**missed**"
+    return word if all(reached) or not any(reached) else f"{word} ?"
 
 
 def judge(row: dict[str, Any]) -> str:
-    """The goals of a row with what was reached, e.g. ``uvloop 2.41 (goal 2.2)``."""
+    """The goals of a row and whether they are reached, e.g. ``uvloop ≥ 2.2 ✓``."""
     parts = []
     for rival, goal in row["goal"].items():
         if rival == "most":
-            ours = row["loops"].get("hotloop", {}).get("median")
-            ok = ours is not None and ours <= goal
-            text = f"≤ {goal:.0f} us"
+            values = sorted(row["loops"].get("hotloop", {}).get("rounds", []))
+            if values:
+                parts.append(f"≤ {goal:.0f} us {_verdict(values, goal, False)}")
         elif rival == "c":
-            ours = ratio(row, "hotloop", "c")
-            ok = ours is not None and ours <= goal
-            text = f"C {ours:.2f} (≤ {goal})" if ours else ""
-        elif rival == "c-instructions":
-            continue
-        else:
-            ours = ratio(row, rival, "hotloop")
-            ok = ours is not None and ours >= goal
-            text = f"{rival} {ours:.2f} (≥ {goal})" if ours else ""
-        if ours is not None:
-            parts.append(f"{text} {'✓' if ok else '**missed**'}")
+            if pairs := _pairs(row, "hotloop", "c"):
+                parts.append(f"c ≤ {goal} {_verdict(pairs, goal, False)}")
+        elif pairs := _pairs(row, rival, "hotloop"):
+            parts.append(f"{rival} ≥ {goal} {_verdict(pairs, goal, True)}")
     return "; ".join(parts)
 
 
@@ -80,9 +95,8 @@ def markdown(summary: dict[str, Any]) -> str:
     for row in summary["rows"]:
         cells = [row["title"], *(_cell(row["loops"].get(loop), row["unit"]) for loop in loops)]
         if ours:
-            ratios = [ratio(row, rival, "hotloop") for rival in rivals]
-            ratios.append(ratio(row, "hotloop", "c"))
-            cells += ["" if r is None else f"{r:.2f}" for r in ratios] + [judge(row)]
+            cells += [_ratio_cell(row, rival, "hotloop") for rival in rivals]
+            cells += [_ratio_cell(row, "hotloop", "c"), judge(row)]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -149,7 +163,8 @@ def save(summary: dict[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     name = _name(summary)
     (RESULTS / f"{name}.json").write_text(json.dumps(summary, indent=1) + "\n")
-    (RESULTS / f"{name}.svg").write_text(picture(summary))
+    if "asyncio" in summary["about"]["loops"]:
+        (RESULTS / f"{name}.svg").write_text(picture(summary))
     write_document()
 
 
@@ -189,6 +204,7 @@ def _counts_section(file: Path) -> str:
 def _section(file: Path) -> str:
     summary = json.loads(file.read_text())
     about = summary["about"]
+    picture = f"../benchmarks/results/{file.stem}.svg"
     versions = ", ".join(f"{k} {v}" for k, v in about["loops"].items() if k != "asyncio")
     return "\n".join(
         [
@@ -199,7 +215,7 @@ def _section(file: Path) -> str:
             "",
             markdown(summary),
             "",
-            f"![speed against asyncio](../benchmarks/results/{file.stem}.svg)",
+            *([f"![speed against asyncio]({picture})"] if "asyncio" in about["loops"] else []),
             "",
         ]
     )
