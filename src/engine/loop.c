@@ -20,6 +20,7 @@
 #include "engine/alarm.h"
 #include "engine/gate.h"
 #include "engine/inbox.h"
+#include "engine/orphans.h"
 #include "engine/ready.h"
 #include "engine/resource.h"
 #include "engine/timers.h"
@@ -132,9 +133,9 @@ loop_once(Loop *self)
 }
 
 void
-loop_turn_uv(Loop *self)
+loop_turn_uv(uv_loop_t *uv)
 {
-    uv_run(self->uv, UV_RUN_NOWAIT);
+    uv_run(uv, UV_RUN_NOWAIT);
 }
 
 void
@@ -381,6 +382,7 @@ loop_new(PyTypeObject *type, ModuleState *state)
         return NULL;
     }
     loop_init_fields(self, state);
+    orphans_sweep(state);
     if (uv_mutex_init(&self->inbox_mutex) != 0
         || uv_cond_init(&self->inbox_finished) != 0 || loop_open(self) < 0) {
         if (!PyErr_Occurred()) {
@@ -390,22 +392,6 @@ loop_new(PyTypeObject *type, ModuleState *state)
         return NULL;
     }
     return (PyObject *)self;
-}
-
-/* A look-up that still runs in libuv's pool will write into the uv loop: then it
- * is left to the process rather than waited for (docs/internals/lifetimes.md). */
-static void
-loop_free_uv(Loop *self)
-{
-    uv_loop_t *uv = self->uv;
-    self->uv = NULL;
-    if (self->requests_pending > 0) {
-        return;
-    }
-    int rc = uv_loop_close(uv);
-    assert(rc == 0);
-    (void)rc;
-    PyMem_RawFree(uv);
 }
 
 void
@@ -423,7 +409,10 @@ loop_close(Loop *self)
     alarm_close(self);
     timers_clear(self);
     ready_clear(self);
-    loop_free_uv(self);
+    orphans_sweep(self->state);
+    uv_loop_t *uv = self->uv;
+    self->uv = NULL;
+    orphans_take(self->state, uv);
 }
 
 /* ---------------------------------------------------------------- the GC */

@@ -39,7 +39,6 @@ struct Loop {
     PyObject *module;            /* owned to the last line of dealloc: the GC may take
                                     it from our type before we have closed */
     uv_loop_t *uv;               /* owned; NULL when closed */
-    int requests_pending;       /* look-ups in libuv's pool; they pin uv (resolver.c) */
     PyObject *weakrefs;
     LoopPhase phase;
     bool stopping;               /* stop() was called: leave after this turn */
@@ -140,7 +139,7 @@ int loop_run(Loop *self);
 int loop_once(Loop *self);
 
 /* Let libuv deliver what is pending, without blocking; while closing only. */
-void loop_turn_uv(Loop *self);
+void loop_turn_uv(uv_loop_t *uv);
 
 /* Raise what a callback or destructor inside libuv wanted to leave with.  0 or -1 */
 int loop_raise_kept(Loop *self);

@@ -80,6 +80,6 @@ resource_close_all(Loop *loop)
         resource_close(self);
     }
     while (!list_is_empty(&loop->resources)) {
-        loop_turn_uv(loop);
+        loop_turn_uv(loop->uv);
     }
 }

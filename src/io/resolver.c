@@ -10,8 +10,8 @@
  * some hosts, renumbers the errors and lets only two look-ups run at a time.
  *
  * A request is malloc'ed and not part of a Python object: the thread may still write
- * into it when everything else has gone.  Then the loop is closed, the request an
- * orphan, and its memory (with the uv loop it points to) is left to the process.
+ * into it when everything else has gone.  Then the loop is closed, the request and its
+ * uv loop are orphans, and go when the thread is through (engine/orphans.c).
  */
 #include "io/resolver.h"
 
@@ -43,7 +43,7 @@ typedef struct NameQuery {
 typedef struct Lookup Lookup;
 struct Lookup {
     ListNode node;           /* in loop->lookups until answered */
-    Loop *loop;              /* borrowed: open, else the answer never comes */
+    Loop *loop;              /* borrowed: open, else we are an orphan */
     PyObject *future;        /* owned; NULL when nobody waits any more */
     uv_work_t uv;
     /* By kind of query.  `ask` runs in a thread, without Python; -> EAI code. */
@@ -234,12 +234,10 @@ resolver_deliver(Lookup *self)
     return rc;
 }
 
-/* The future is NULL when the loop is being closed: nobody waits. */
 static int
 resolver_answered(Lookup *self)
 {
-    self->loop->requests_pending--;
-    int rc = self->future == NULL ? 0 : resolver_deliver(self);
+    int rc = resolver_deliver(self);
     resolver_free(self);
     return rc;
 }
@@ -271,32 +269,26 @@ resolver_start(Lookup *self)
         return errors_from_uv(rc);
     }
     list_append(&loop->lookups, &self->node);
-    loop->requests_pending++;
     return future;
 }
 
-/* The first look-up that somebody still waits for, or NULL. */
-static Lookup *
-resolver_first_awaited(const Loop *loop)
+/* In the place of resolver_on_answer() once the loop is closing: nobody waits. */
+static void
+resolver_drop_orphan(uv_work_t *uv, int Py_UNUSED(status))
 {
-    const ListNode *head = &loop->lookups;
-    for (ListNode *node = head->next; node != head; node = node->next) {
-        Lookup *self = container_of(node, Lookup, node);
-        if (self->future != NULL) {
-            return self;
-        }
-    }
-    return NULL;
+    resolver_free(uv->data);
 }
 
 void
 resolver_close(Loop *loop)
 {
-    Lookup *self;
     /* From the front each time: dropping a future may run code that runs the loop. */
-    while ((self = resolver_first_awaited(loop)) != NULL) {
+    while (!list_is_empty(&loop->lookups)) {
+        Lookup *self = container_of(loop->lookups.next, Lookup, node);
         PyObject *future = self->future;
         self->future = NULL;
+        list_remove(&self->node);
+        self->uv.after_work_cb = resolver_drop_orphan;
         /* Stops those that no thread has taken up yet. */
         uv_cancel((uv_req_t *)&self->uv);
         Py_DECREF(future);
