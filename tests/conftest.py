@@ -13,6 +13,7 @@ import contextlib
 import faulthandler
 import gc
 import logging
+import signal
 import sys
 import threading
 
@@ -24,6 +25,9 @@ AUDITED = {"behaviour", "lifetimes", "tutorial", "ecosystem", "c"}
 
 
 def pytest_configure(config):
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell's background jobs ignore Ctrl-C, and so would the programs that tests start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "hotloop_only(reason): a promise that asyncio does not make")
     with contextlib.suppress(ImportError):
         import hotloop
