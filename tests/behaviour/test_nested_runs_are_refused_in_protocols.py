@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.tools import Recorder, assert_usable, connected, run, run_until
+from tests.tools import PY, Recorder, assert_usable, connected, run, run_until
 
 CALLS = {
     "run_forever": lambda loop: loop.run_forever(),
@@ -52,7 +52,9 @@ def test_in_a_protocol(loop, stream_kind, name, where):
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-def test_in_a_task_and_in_the_exception_handler(loop, name):
+def test_in_a_task_and_in_the_exception_handler(loop, loop_kind, name):
+    if loop_kind == "asyncio" and name == "run_forever" and PY == (3, 13):
+        pytest.skip("asyncio of 3.13.0 takes a refused run for one that ended")
     seen = []
     loop.set_exception_handler(lambda loop, context: tried(loop, name, seen))
 

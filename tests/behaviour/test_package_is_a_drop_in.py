@@ -190,6 +190,7 @@ def test_a1_internal_types_cannot_be_made_or_are_inert(loop, hotloop, asyncio_lo
     samples = [loop.call_soon(int), loop.call_later(1, int), iter(future), future, task]
     kinds = {value for value in vars(_core).values() if isinstance(value, type)}
     kinds |= {type(sample) for sample in samples}
+    asyncio.set_event_loop(loop)  # for futures that are made without a loop
     for kind in kinds:
         if issubclass(kind, asyncio.AbstractEventLoop) or kind is getattr(_core, "Loop", None):
             continue
@@ -216,4 +217,5 @@ def test_a1_internal_types_cannot_be_made_or_are_inert(loop, hotloop, asyncio_lo
         for function in (copy.copy, pickle.dumps):
             with contextlib.suppress(TypeError, AttributeError, pickle.PicklingError):
                 function(sample)
+    asyncio.set_event_loop(None)
     run(loop, asyncio.wait([task]))
