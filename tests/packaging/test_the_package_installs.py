@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import tarfile
 import tomllib
 import zipfile
 
@@ -46,8 +45,7 @@ def wheel(tree):
     """The wheel, built from the source archive alone, with every warning an error."""
     run(sys.executable, "setup.py", "-q", "sdist", cwd=tree)
     (archive,) = (tree / "dist").glob("*.tar.gz")
-    with tarfile.open(archive) as tar:
-        tar.extractall(tree / "unpacked", filter="data")
+    shutil.unpack_archive(archive, tree / "unpacked")
     (unpacked,) = (tree / "unpacked").iterdir()
     run(sys.executable, "setup.py", "-q", "bdist_wheel", cwd=unpacked, HOTLOOP_WERROR="1")
     (wheel,) = (unpacked / "dist").glob("*.whl")
