@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def _pairs(row: dict[str, Any], cost: str, unit: str) -> list[float]:
 def ratio(row: dict[str, Any], cost: str, unit: str) -> float | None:
     """The median over the rounds of cost / unit; None if either was not measured."""
     pairs = _pairs(row, cost, unit)
-    return pairs[len(pairs) // 2] if pairs else None
+    return statistics.median(pairs) if pairs else None
 
 
 def _ratio_cell(row: dict[str, Any], cost: str, unit: str) -> str:
@@ -62,8 +63,9 @@ def _ratio_cell(row: dict[str, Any], cost: str, unit: str) -> str:
 
 def _verdict(pairs: list[float], goal: float, at_least: bool) -> str:
     """Reached or missed by the median; with a question mark if some round says otherwise."""
+    middle = statistics.median(pairs)
     reached = [p >= goal if at_least else p <= goal for p in pairs]
-    word = "✓" if reached[len(pairs) // 2] else "**missed**"
+    word = "✓" if (middle >= goal if at_least else middle <= goal) else "**missed**"
     return word if all(reached) or not any(reached) else f"{word} ?"
 
 
@@ -211,7 +213,8 @@ def _section(file: Path) -> str:
             f"### CPython {about['python']}",
             "",
             f"{about['date']}; {about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; "
-            f"{versions}; {about['rounds']} rounds; malloc {about['malloc']}.",
+            f"{versions}; {about['rounds']} rounds; malloc {about['malloc']}; load average of the machine "
+            f"{about['load_average'][0]:.1f}.",
             "",
             markdown(summary),
             "",
