@@ -213,8 +213,8 @@ def _section(file: Path) -> str:
             f"### CPython {about['python']}",
             "",
             f"{about['date']}; {about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; "
-            f"{versions}; {about['rounds']} rounds; malloc {about['malloc']}; load average of the machine "
-            f"{about['load_average'][0]:.1f}.",
+            f"{versions}; {about['rounds']} rounds; malloc {about['malloc']}; "
+            f"load average of the machine {about['load_average'][0]:.1f}.",
             "",
             markdown(summary),
             "",
