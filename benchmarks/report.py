@@ -206,6 +206,8 @@ def _counts_section(file: Path) -> str:
 def _section(file: Path) -> str:
     summary = json.loads(file.read_text())
     about = summary["about"]
+    # A run that was interrupted has done fewer rounds than it was asked for.
+    done = max(len(c.get("rounds", [])) for r in summary["rows"] for c in r["loops"].values())
     picture = f"../benchmarks/results/{file.stem}.svg"
     versions = ", ".join(f"{k} {v}" for k, v in about["loops"].items() if k != "asyncio")
     return "\n".join(
@@ -213,7 +215,7 @@ def _section(file: Path) -> str:
             f"### CPython {about['python']}",
             "",
             f"{about['date']}; {about['cpu']}, {about['cores']} cores, Linux {about['kernel']}; "
-            f"{versions}; {about['rounds']} rounds; malloc {about['malloc']}; "
+            f"{versions}; {done} rounds; malloc {about['malloc']}; "
             f"load average of the machine {about['load_average'][0]:.1f}.",
             "",
             markdown(summary),
