@@ -292,7 +292,10 @@ PyObject *
 transport_py_get_write_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Transport *self = (Transport *)op;
-    if (self->conn_lost == 0 && self->ops->flush(self) < 0) {
+    if (self->conn_lost > 0) {
+        return PyLong_FromLong(0);       /* what libuv still holds will not be sent */
+    }
+    if (self->ops->flush(self) < 0) {
         return NULL;
     }
     return PyLong_FromSize_t(self->ops->unsent(self));
