@@ -259,7 +259,7 @@ def _bind_local(
     sock: socket.socket, family: int, local_infos: list[AddrInfo], errors: list[OSError]
 ) -> None:
     """Bind to the first local address of this family that works, or raise OSError."""
-    failed = []
+    failed: list[OSError] = []
     for info in local_infos:
         if info[0] != family:
             continue
