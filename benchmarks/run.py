@@ -361,9 +361,10 @@ def available_loops(python: str, wanted: list[str]) -> dict[str, str]:
         code = (
             f"import sys; sys.path.insert(0, {str(HERE)!r}); import harness, sys\n"
             f"harness.new_loop({loop!r}).close()\n"
-            "from importlib import import_module\n"
+            "from importlib import import_module, metadata\n"
             f"m = import_module({loop!r})\n"
-            "print(getattr(m, '__version__', sys.version.split()[0]))"
+            f"print(getattr(m, '__version__', None) or metadata.version({loop!r})"
+            f" if {loop!r} != 'asyncio' else sys.version.split()[0])"
         )
         done = subprocess.run([python, "-c", code], capture_output=True, text=True)
         if done.returncode == 0:
