@@ -19,7 +19,7 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 SNIPPET = re.compile(
     r"(?P<mark><!-- not run: [^\n]+ -->\n)?^```python\n(?P<code>.*?)^```$", re.M | re.S
 )
-MACHINE = re.compile(r"/(?:root|home|tmp/hl|work)/|\.library")
+MACHINE = re.compile(r"/(?:root|home)/")
 
 
 def snippets():
