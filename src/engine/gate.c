@@ -56,10 +56,10 @@ gate_await_briefly(uv_mutex_t *mutex, uv_cond_t *cond, const bool *busy)
 {
     PyThreadState *detached = PyEval_SaveThread();
     uv_mutex_lock(mutex);
-    if (*busy) {
+    if (__atomic_load_n(busy, __ATOMIC_SEQ_CST)) {
         uv_cond_timedwait(cond, mutex, 50 * 1000 * 1000);
     }
-    bool still = *busy;
+    bool still = __atomic_load_n(busy, __ATOMIC_SEQ_CST);
     uv_mutex_unlock(mutex);
     PyEval_RestoreThread(detached);
     return still;

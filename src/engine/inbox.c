@@ -121,14 +121,22 @@ inbox_wake(Loop *loop)
 int
 inbox_await(Loop *loop, const bool *busy)
 {
-    return gate_await(&loop->inbox_mutex, &loop->inbox_finished, busy);
+    __atomic_add_fetch(&loop->inbox_awaiting, 1, __ATOMIC_SEQ_CST);
+    int rc = gate_await(&loop->inbox_mutex, &loop->inbox_finished, busy);
+    __atomic_sub_fetch(&loop->inbox_awaiting, 1, __ATOMIC_SEQ_CST);
+    return rc;
 }
 
 void
 inbox_finish(Loop *loop, bool *busy)
 {
+    /* Who begins to wait counts itself before it looks at *busy: one of us two sees
+     * what the other has written. */
+    __atomic_store_n(busy, false, __ATOMIC_SEQ_CST);
+    if (LIKELY(__atomic_load_n(&loop->inbox_awaiting, __ATOMIC_SEQ_CST) == 0)) {
+        return;
+    }
     uv_mutex_lock(&loop->inbox_mutex);
-    *busy = false;
     uv_cond_broadcast(&loop->inbox_finished);
     uv_mutex_unlock(&loop->inbox_mutex);
 }

@@ -80,6 +80,7 @@ struct Loop {
     /* inbox.c */
     uv_mutex_t inbox_mutex;      /* guards the next five */
     uv_cond_t inbox_finished;    /* a shared handle's callback has ended */
+    int inbox_awaiting;          /* atomic: threads that wait for it */
     Ring inbox;                  /* of Job */
     bool inbox_open;             /* false from close on: posting raises */
     bool inbox_asleep;           /* the loop is (about to be) blocked in a poll */
