@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _compat
 from ._resolve import AddrInfo, ensure_resolved, interleave_families
-from ._unsupported import refuse_tls
+from ._tls import TlsOptions, make_options
 
 try:
     from ssl import SSLSocket
@@ -65,7 +65,12 @@ async def create_connection(
     if server_hostname is None and ssl and not host:
         raise ValueError("You must set server_hostname when using ssl without a host")
     check_not_ssl_socket(sock)
-    refuse_tls(ssl)
+    tls = make_options(
+        ssl,
+        server_hostname=host if server_hostname is None else server_hostname,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
 
     if host is not None or port is not None:
         if sock is not None:
@@ -80,12 +85,12 @@ async def create_connection(
         connected = await _connect_any(
             self, infos, local_infos, delay=happy_eyeballs_delay, all_errors=all_errors
         )
-        transport, protocol = await open_stream(self, connected, protocol_factory, dup=False)
+        transport, protocol = await open_stream(self, connected, protocol_factory, tls, dup=False)
     else:
         if sock is None:
             raise ValueError("host and port was not specified and no sock specified")
         check_stream_socket(sock)
-        transport, protocol = await open_stream(self, sock, protocol_factory, dup=True)
+        transport, protocol = await open_stream(self, sock, protocol_factory, tls, dup=True)
 
     if self.get_debug():
         used = transport.get_extra_info("socket")
@@ -115,7 +120,12 @@ async def create_unix_connection(
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is only meaningful with ssl")
     check_tls_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
-    refuse_tls(ssl)
+    tls = make_options(
+        ssl,
+        server_hostname=server_hostname,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
 
     if path is not None:
         if sock is not None:
@@ -128,18 +138,25 @@ async def create_unix_connection(
         except BaseException:
             sock.close()
             raise
-        return await open_stream(self, sock, protocol_factory, dup=False)
+        return await open_stream(self, sock, protocol_factory, tls, dup=False)
 
     if sock is None:
         raise ValueError("no path and sock were specified")
     check_unix_socket(sock)
-    return await open_stream(self, sock, protocol_factory, dup=True)
+    return await open_stream(self, sock, protocol_factory, tls, dup=True)
 
 
 async def open_stream(
-    loop: Loop, sock: socket.socket, protocol_factory: Callable[[], P], *, dup: bool
+    loop: Loop,
+    sock: socket.socket,
+    protocol_factory: Callable[[], P],
+    tls: TlsOptions | None,
+    *,
+    dup: bool,
 ) -> tuple[asyncio.Transport, P]:
     """Put a transport over a connected socket; return when connection_made() was called.
+
+    With `tls` that is when the handshake is done.
 
     The transport takes `sock` itself, or with `dup` a copy of its descriptor, for the socket is
     the user's. If there never is a transport the socket is closed, as asyncio does since 3.14.
@@ -148,7 +165,13 @@ async def open_stream(
         sock.setblocking(False)
         protocol = protocol_factory()
         waiter = loop.create_future()
-        transport = loop._open_stream(protocol, sock, waiter=waiter, dup=dup)
+        if tls is None:
+            transport = loop._open_stream(protocol, sock, waiter=waiter, dup=dup)
+        else:
+            keywords = tls.keywords()
+            if dup:
+                keywords["dup"] = True
+            transport = loop._make_ssl_transport(sock, protocol, tls.sslcontext, waiter, **keywords)
     except BaseException:
         sock.close()
         raise

@@ -28,7 +28,7 @@ from ._connect import (
     reason,
 )
 from ._resolve import AddrInfo, ensure_resolved
-from ._unsupported import refuse_tls
+from ._tls import TlsOptions, make_options, wrap_factory
 
 if TYPE_CHECKING:
     from ._core import Listener
@@ -94,15 +94,28 @@ class Server(asyncio.AbstractServer):
         if self._serving or self._sockets is None:
             return
         self._serving = True
+        factory = self._accepting_factory()
         try:
             for sock in self._sockets:
                 sock.listen(self._backlog)
-                listener = self._loop._listen(sock, self._protocol_factory, self, self._backlog)
+                listener = self._loop._listen(sock, factory, self, self._backlog)
                 self._listeners.append(listener)
                 listener.start()
         except BaseException:
             self._stop_serving()
             raise
+
+    def _accepting_factory(self) -> ProtocolFactory:
+        """Return the factory of the protocols that accepted connections begin with."""
+        options = make_options(
+            self._ssl_context,
+            server_side=True,
+            ssl_handshake_timeout=self._ssl_handshake_timeout,
+            ssl_shutdown_timeout=self._ssl_shutdown_timeout,
+        )
+        if options is None:
+            return self._protocol_factory
+        return wrap_factory(self._loop, self._protocol_factory, options)
 
     def _stop_serving(self) -> None:
         listeners, self._listeners = self._listeners, []
@@ -236,7 +249,12 @@ async def create_server(
     # An empty context is a context: only None means "no TLS" here.
     check_tls_arguments(ssl is not None, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_not_ssl_socket(sock)
-    refuse_tls(ssl)
+    tls = make_options(
+        ssl,
+        server_side=True,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
 
     if host is not None or port is not None:
         if sock is not None:
@@ -255,7 +273,7 @@ async def create_server(
         sockets = [sock]
 
     server = await _make_server(
-        self, sockets, protocol_factory, backlog, start_serving, ours=sock is None
+        self, sockets, protocol_factory, backlog, start_serving, tls, ours=sock is None
     )
     if self.get_debug():
         logger.info("%r is serving", server)
@@ -284,7 +302,12 @@ async def create_unix_server(
     if isinstance(ssl, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_tls_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
-    refuse_tls(ssl)
+    tls = make_options(
+        ssl,
+        server_side=True,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
 
     ours = path is not None
     if path is not None:
@@ -297,7 +320,9 @@ async def create_unix_server(
         check_unix_socket(sock)
 
     file = _inode_of(sock.getsockname()) if cleanup_socket else None
-    server = await _make_server(self, [sock], protocol_factory, backlog, start_serving, ours=ours)
+    server = await _make_server(
+        self, [sock], protocol_factory, backlog, start_serving, tls, ours=ours
+    )
     server._file = file
     return server
 
@@ -315,8 +340,13 @@ async def connect_accepted_socket(
     check_stream_socket(sock)
     check_tls_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_not_ssl_socket(sock)
-    refuse_tls(ssl)
-    transport, protocol = await open_stream(self, sock, protocol_factory, dup=True)
+    tls = make_options(
+        ssl,
+        server_side=True,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
+    transport, protocol = await open_stream(self, sock, protocol_factory, tls, dup=True)
     if self.get_debug():
         used = transport.get_extra_info("socket")
         logger.debug("%r handled: (%r, %r)", used, transport, protocol)
@@ -335,11 +365,16 @@ async def _make_server(
     protocol_factory: ProtocolFactory,
     backlog: int,
     start: bool,
+    tls: TlsOptions | None,
     *,
     ours: bool,
 ) -> Server:
     """Make the Server of some bound sockets; `ours` says who closes them on failure."""
     server = Server(loop, sockets, protocol_factory, None, backlog)
+    if tls is not None:
+        server._ssl_context = tls.sslcontext
+        server._ssl_handshake_timeout = tls.ssl_handshake_timeout
+        server._ssl_shutdown_timeout = tls.ssl_shutdown_timeout
     try:
         for sock in sockets:
             sock.setblocking(False)

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 Method = Callable[..., Coroutine[Any, Any, NoReturn]]
 
-NO_TLS = "TLS is not supported yet"
-
 
 def _refuse(name: str, reason: str) -> Method:
     """Make the loop method `name`, which raises NotImplementedError when awaited."""
@@ -25,13 +23,6 @@ def _refuse(name: str, reason: str) -> Method:
     return method
 
 
-def refuse_tls(ssl: Any) -> None:
-    """Raise NotImplementedError if the argument `ssl=` of a loop method asks for TLS."""
-    if ssl:
-        raise NotImplementedError(f"hotloop: ssl=: {NO_TLS}")
-
-
-start_tls = _refuse("start_tls", NO_TLS)
 create_datagram_endpoint = _refuse("create_datagram_endpoint", "UDP is not supported yet")
 sock_recvfrom = _refuse("sock_recvfrom", "UDP is not supported yet")
 sock_recvfrom_into = _refuse("sock_recvfrom_into", "UDP is not supported yet")

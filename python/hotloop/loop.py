@@ -11,6 +11,7 @@ rarer is here, by room:
     _connect.py      outgoing connections
     _serve.py        servers and accepted sockets
     _signals.py      signal handlers
+    _tls.py          TLS
     _unsupported.py  what the next version brings
 """
 
@@ -33,6 +34,7 @@ from . import (
     _run,
     _serve,
     _signals,
+    _tls,
     _unsupported,
 )
 
@@ -122,6 +124,10 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     create_connection = _connect.create_connection
     create_unix_connection = _connect.create_unix_connection
 
+    # TLS
+    start_tls = _tls.start_tls
+    _make_ssl_transport = _tls.make_transport
+
     # Servers. typeshed asks for the stdlib's own class Server; the ABC is what asyncio promises.
     create_server = _serve.create_server  # type: ignore[assignment]
     create_unix_server = _serve.create_unix_server  # type: ignore[assignment]
@@ -134,7 +140,6 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     _handle_signal = _signals.handle_signal
 
     # Not yet: NotImplementedError, saying what is missing
-    start_tls = _unsupported.start_tls
     create_datagram_endpoint = _unsupported.create_datagram_endpoint
     sock_recvfrom = _unsupported.sock_recvfrom
     sock_recvfrom_into = _unsupported.sock_recvfrom_into

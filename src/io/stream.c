@@ -676,6 +676,13 @@ stream_get__server(PyObject *op, void *Py_UNUSED(unused))
     return Py_NewRef(server == NULL ? Py_None : server);
 }
 
+/* loop.start_tls() asks for it. */
+static PyObject *
+stream_get__start_tls_compatible(PyObject *Py_UNUSED(op), void *Py_UNUSED(unused))
+{
+    Py_RETURN_TRUE;
+}
+
 PyGetSetDef stream_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_extra", stream_get_extra, stream_set_extra, NULL, NULL},
@@ -684,6 +691,7 @@ PyGetSetDef stream_getset[] = {
     {"_protocol_connected", stream_get__protocol_connected, NULL, NULL, NULL},
     {"_server", stream_get__server, NULL, NULL, NULL},
     {"_sock", stream_get__sock, NULL, NULL, NULL},
+    {"_start_tls_compatible", stream_get__start_tls_compatible, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

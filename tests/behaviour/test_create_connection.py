@@ -3,7 +3,6 @@
 
 import asyncio
 import socket
-import ssl
 
 import pytest
 
@@ -183,15 +182,6 @@ def test_a24_server_hostname_without_ssl(loop):
 def test_a25_tls_limits_without_ssl(loop, name):
     with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
         run(loop, loop.create_connection(Recorder, "127.0.0.1", 1, **{name: 1}))
-
-
-@pytest.mark.hotloop_only(reason="TLS is not there yet")
-def test_tls_says_that_it_is_not_there_yet(loop, listener):
-    before = steady(loop)
-    context = ssl.create_default_context()
-    with pytest.raises(NotImplementedError):
-        run(loop, loop.create_connection(Recorder, *listener.getsockname(), ssl=context))
-    assert open_descriptors() == before
 
 
 def test_a24_an_unknown_option(loop):

@@ -4,7 +4,6 @@
 import asyncio
 import errno
 import socket
-import ssl
 
 import pytest
 
@@ -174,14 +173,6 @@ def test_ssl_must_be_a_context(loop):
 def test_tls_limits_without_ssl(loop, name):
     with pytest.raises(ValueError, match=f"{name} is only meaningful with ssl"):
         started(loop, **{name: 1})
-
-
-@pytest.mark.hotloop_only(reason="TLS is not there yet")
-def test_tls_says_that_it_is_not_there_yet(loop):
-    before = steady(loop)
-    with pytest.raises(NotImplementedError):
-        started(loop, ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
-    assert open_descriptors() == before
 
 
 def test_async_with(loop):

@@ -4,7 +4,6 @@
 import asyncio
 import contextlib
 import inspect
-import ssl
 import subprocess
 import sys
 import types
@@ -144,7 +143,6 @@ def test_unknown_names(hotloop):
 
 
 LATER = [
-    ("start_tls", lambda loop: loop.start_tls(None, None, ssl.create_default_context())),
     ("sendfile", lambda loop: loop.sendfile(None, None)),
     ("create_datagram_endpoint", lambda loop: loop.create_datagram_endpoint(asyncio.Protocol)),
     ("connect_read_pipe", lambda loop: loop.connect_read_pipe(asyncio.Protocol, None)),

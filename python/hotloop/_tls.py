@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+"""Methods of Loop: TLS, on new connections and in the middle of a stream.
+
+TLS is a protocol between a transport that carries ciphertext and the application's protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import asyncio.sslproto
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+try:
+    import ssl
+except ImportError:  # a Python without OpenSSL
+    ssl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from .loop import Loop
+
+
+class TlsOptions(NamedTuple):
+    """What every TLS connection of one client call, or of one server, has in common."""
+
+    sslcontext: Any  # an ssl.SSLContext; None: the default one of a client
+    server_side: bool = False
+    server_hostname: str | None = None
+    ssl_handshake_timeout: float | None = None  # seconds; None: 60
+    ssl_shutdown_timeout: float | None = None  # seconds; None: 30
+
+    def keywords(self) -> dict[str, Any]:
+        """Return all but the context."""
+        keywords = self._asdict()
+        del keywords["sslcontext"]
+        return keywords
+
+
+def make_options(ssl: Any, **keywords: Any) -> TlsOptions | None:
+    """Return the options behind the arguments of a loop method; None if they ask for no TLS."""
+    if not ssl:
+        return None
+    return TlsOptions(None if isinstance(ssl, bool) else ssl, **keywords)
+
+
+def wrap_protocol(
+    loop: Loop, protocol: Any, waiter: Any, options: TlsOptions, call_connection_made: bool = True
+) -> Any:
+    """Return a protocol that speaks TLS and hands plain bytes to `protocol`.
+
+    `waiter` is a future that is resolved when the handshake is done, or None. Raises ValueError
+    for a timeout that is not positive, and on the server side if there is no context.
+    """
+    return asyncio.sslproto.SSLProtocol(
+        loop,
+        protocol,
+        options.sslcontext,
+        waiter,
+        call_connection_made=call_connection_made,
+        **options.keywords(),
+    )
+
+
+def make_transport(
+    self: Loop,
+    sock: socket.socket,
+    protocol: asyncio.BaseProtocol,
+    sslcontext: Any,
+    waiter: Any,
+    *,
+    dup: bool = False,
+    **keywords: Any,
+) -> Any:
+    """Return a TLS transport over a connected socket. asyncio's name; its tests replace it.
+
+    `keywords` are the fields of TlsOptions, `dup` is that of `_open_stream`.
+    """
+    tls = wrap_protocol(self, protocol, waiter, TlsOptions(sslcontext, **keywords))
+    self._open_stream(tls, sock, dup=dup)
+    return tls._app_transport
+
+
+def wrap_factory(
+    loop: Loop, protocol_factory: Callable[[], Any], options: TlsOptions
+) -> Callable[[], Any]:
+    """Return a factory of protocols that speak TLS, for a server."""
+
+    def factory() -> Any:
+        protocol = protocol_factory()
+        waiter = _report_in_debug_mode(loop, protocol) if loop.get_debug() else None
+        return wrap_protocol(loop, protocol, waiter, options)
+
+    return factory
+
+
+def _report_in_debug_mode(loop: Loop, protocol: Any) -> asyncio.Future[None]:
+    """Return a waiter that reports a failed handshake; without debug mode it is no news."""
+
+    def done(waiter: asyncio.Future[None]) -> None:
+        error = None if waiter.cancelled() else waiter.exception()
+        if error is not None:
+            message = "Error on transport creation for incoming connection"
+            loop.call_exception_handler(
+                {"message": message, "exception": error, "protocol": protocol}
+            )
+
+    waiter = loop.create_future()
+    waiter.add_done_callback(done)
+    return waiter
+
+
+async def start_tls(
+    self: Loop,
+    transport: Any,
+    protocol: Any,
+    sslcontext: Any,
+    *,
+    server_side: bool = False,
+    server_hostname: str | None = None,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+) -> Any:
+    """Upgrade a connection to TLS. Return the transport that `protocol` uses from then on.
+
+    Timeouts are in seconds. Raises TypeError if `sslcontext` is no ssl.SSLContext or if
+    `transport` cannot be upgraded, and what the handshake fails with; the connection is closed
+    then. `protocol` gets no second connection_made().
+    """
+    if ssl is None:
+        raise RuntimeError("Python ssl module is not available")
+    if not isinstance(sslcontext, ssl.SSLContext):
+        raise TypeError(
+            f"sslcontext is expected to be an instance of ssl.SSLContext, got {sslcontext!r}"
+        )
+    if not getattr(transport, "_start_tls_compatible", False):
+        raise TypeError(f"transport {transport!r} is not supported by start_tls()")
+
+    options = TlsOptions(
+        sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
+    )
+    waiter = self.create_future()
+    tls = wrap_protocol(self, protocol, waiter, options, call_connection_made=False)
+    # Nothing may arrive between here and connection_made().
+    transport.pause_reading()
+    if server_side:
+        _move_buffer(protocol, tls)
+    transport.set_protocol(tls)
+    made = self.call_soon(tls.connection_made, transport)
+    resumed = self.call_soon(transport.resume_reading)
+    try:
+        await waiter
+    except BaseException:
+        transport.close()
+        made.cancel()
+        resumed.cancel()
+        raise
+    return tls._app_transport
+
+
+def _move_buffer(protocol: Any, tls: Any) -> None:
+    """Hand TLS what an impatient client has sent already and a StreamReader has read.
+
+    asyncio does so in its newest releases (gh-142352); before, the handshake never ended.
+    """
+    if isinstance(protocol, asyncio.StreamReaderProtocol):
+        buffer = getattr(getattr(protocol, "_stream_reader", None), "_buffer", None)
+        if buffer:
+            tls._incoming.write(buffer)
+            buffer.clear()
