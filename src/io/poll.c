@@ -4,7 +4,8 @@
  *
  * One table, indexed by descriptor.  Each side (reading, writing) of an entry has
  * at most one watcher: the Handle of add_reader(), queued each time the descriptor
- * is ready, or the Future of one sock_* operation, resolved once.
+ * is ready, a transport for which a job is queued each time, or the Future of one
+ * sock_* operation, resolved once.
  *
  * The kernel's half is a private epoll descriptor which libuv watches as a whole:
  * a change costs one system call (libuv's own poll handles take two to four) and
@@ -23,6 +24,7 @@
 #include "base/descriptor.h"
 #include "base/errors.h"
 #include "engine/gate.h"
+#include "engine/ready.h"
 #include "engine/resource.h"
 #include "io/poll_kernel.h"
 
@@ -39,8 +41,10 @@ enum {
 
 /* One side of a descriptor. */
 typedef struct PollWatch {
-    PyObject *watcher;           /* owned: a Handle, or a Future if once; or NULL */
+    PyObject *watcher;           /* owned: a Handle, a Future if once, whoever `run`
+                                    is about if that is set; or NULL */
     PyObject *file;              /* owned: an object that means the fd; or NULL */
+    JobRun run;                  /* of poll_notify(); else NULL */
     bool once;
 } PollWatch;
 
@@ -159,7 +163,8 @@ poll_swap(PollEntry *entry, PollSide side, PollWatch watch)
 static void
 poll_drop(PollWatch watch)
 {
-    if (watch.watcher != NULL && !watch.once && handle_cancel(watch.watcher) < 0) {
+    bool is_handle = watch.watcher != NULL && !watch.once && watch.run == NULL;
+    if (is_handle && handle_cancel(watch.watcher) < 0) {
         object_unraisable(watch.watcher);
     }
     Py_XDECREF(watch.watcher);
@@ -250,6 +255,9 @@ poll_fire(Loop *loop, int fd, PollSide side)
     PollWatch *watch = &entry->side[side];
     if (watch->watcher == NULL) {
         return 0;
+    }
+    if (watch->run != NULL) {
+        return ready_push(loop, watch->run, Py_NewRef(watch->watcher), NULL, NULL);
     }
     if (!watch->once && !handle_is_cancelled(watch->watcher)) {
         return handle_schedule(loop, watch->watcher);
@@ -473,16 +481,22 @@ poll_watch(Loop *loop, int fd, PollSide side, PyObject *handle, PyObject *file)
 }
 
 int
+poll_notify(Loop *loop, int fd, PollSide side, PyObject *self, JobRun run)
+{
+    return poll_set(loop, fd, side, (PollWatch){.watcher = self, .run = run});
+}
+
+int
 poll_wait(Loop *loop, int fd, PollSide side, PyObject *future)
 {
     return poll_set(loop, fd, side, (PollWatch){.watcher = future, .once = true});
 }
 
 void
-poll_forget(Loop *loop, int fd, PollSide side, PyObject *future)
+poll_forget(Loop *loop, int fd, PollSide side, PyObject *watcher)
 {
     PollEntry *entry = poll_find(loop, fd);
-    if (entry != NULL && entry->side[side].watcher == future) {
+    if (entry != NULL && watcher != NULL && entry->side[side].watcher == watcher) {
         poll_unwatch(loop, fd, side);
     }
 }

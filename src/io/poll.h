@@ -42,6 +42,11 @@ int poll_watch(Loop *loop, int fd, PollSide side, PyObject *handle, PyObject *fi
 /* Take away, and cancel, what waits there.  Was there anything? */
 bool poll_unwatch(Loop *loop, int fd, PollSide side);
 
+/* For transports: queue a job of `run` with `self` each time `fd` is ready on that
+ * side, until poll_forget().  The table keeps `self` alive meanwhile.  Replaces what
+ * waited there.  0 or -1 (OSError). */
+int poll_notify(Loop *loop, int fd, PollSide side, PyObject *self, JobRun run);
+
 /* The descriptor under which `file` is kept, by identity: a closed socket does not
  * know its number any more.  -1 if there is none. */
 int poll_find_file(Loop *loop, PyObject *file);
@@ -52,8 +57,8 @@ int poll_find_file(Loop *loop, PyObject *file);
  * (and cancels, when it is a Handle) whatever waited there.  0 or -1 (OSError). */
 int poll_wait(Loop *loop, int fd, PollSide side, PyObject *future);
 
-/* Stop waiting, if it is still `future` that waits. */
-void poll_forget(Loop *loop, int fd, PollSide side, PyObject *future);
+/* Stop waiting, if it is still `watcher` (a future, or a transport) that waits. */
+void poll_forget(Loop *loop, int fd, PollSide side, PyObject *watcher);
 
 /* A hint for the next read: the last one took all there was.  Being wrong costs
  * one system call, so nothing is done about descriptors that are re-used. */

@@ -11,6 +11,7 @@
 #define HOTLOOP_TRANSPORT_H
 
 #include "engine/loop.h"
+#include "io/write_queue.h"
 
 #include <netinet/in.h>
 
@@ -47,17 +48,6 @@ struct Transport {
 };
 
 /* ---------------------------------------------------------------- streams */
-
-/* Bytes on their way out: exact bytes objects in order, by reference. */
-typedef struct WriteQueue {
-    PyObject **pieces;       /* owned references; = few, or owned memory */
-    uint32_t head;           /* first piece that is not sent */
-    uint32_t tail;           /* one behind the last */
-    uint32_t capacity;
-    size_t offset;           /* bytes of the first piece that are sent */
-    size_t bytes;            /* in the queue */
-    PyObject *few[2];        /* most callbacks write once or twice */
-} WriteQueue;
 
 /* A method of the protocol, found once.  As the plain function where there is one:
  * the protocol is then its first argument, which saves the 64 bytes of a bound

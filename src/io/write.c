@@ -22,7 +22,6 @@
 #include <sys/uio.h>
 
 enum {
-    WRITE_BATCH = 64,              /* pieces in one system call, or one request */
     WRITE_CORK_BYTES = 64 * 1024,  /* more than this leaves without waiting */
     /* Below this, copying a mutable buffer is cheaper than a call of its own. */
     WRITE_COPY_BYTES = 16 * 1024,
@@ -40,126 +39,6 @@ struct WriteReq {
 };
 
 static const char write_error[] = "Fatal write error on socket transport";
-
-/* ---------------------------------------------------------------- the queue */
-
-static inline bool
-write_queue_is_empty(const WriteQueue *queue)
-{
-    return queue->head == queue->tail;
-}
-
-/* Room for one more piece: close up to the front, or double.  0 or -1. */
-static int
-write_queue_make_room(WriteQueue *queue)
-{
-    uint32_t count = queue->tail - queue->head;
-    if (queue->head > 0 && count <= queue->capacity / 2) {
-        memmove(queue->pieces, queue->pieces + queue->head, count * sizeof(PyObject *));
-        queue->head = 0;
-        queue->tail = count;
-        return 0;
-    }
-    uint32_t capacity = queue->capacity * 4;
-    PyObject **pieces = malloc(capacity * sizeof(PyObject *));
-    if (pieces == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    memcpy(pieces, queue->pieces + queue->head, count * sizeof(PyObject *));
-    if (queue->pieces != queue->few) {
-        free(queue->pieces);
-    }
-    queue->pieces = pieces;
-    queue->capacity = capacity;
-    queue->head = 0;
-    queue->tail = count;
-    return 0;
-}
-
-/* Steals piece, also on failure. */
-static inline int
-write_queue_push(WriteQueue *queue, PyObject *piece)
-{
-    if (UNLIKELY(queue->tail == queue->capacity) && write_queue_make_room(queue) < 0) {
-        Py_DECREF(piece);
-        return -1;
-    }
-    queue->pieces[queue->tail++] = piece;
-    queue->bytes += (size_t)PyBytes_GET_SIZE(piece);
-    return 0;
-}
-
-/* The queue is empty: start at the front again, and keep only a little memory. */
-static inline void
-write_queue_rewind(WriteQueue *queue)
-{
-    queue->head = 0;
-    queue->tail = 0;
-    if (UNLIKELY(queue->capacity > WRITE_BATCH)) {
-        free(queue->pieces);
-        queue->pieces = queue->few;
-        queue->capacity = Py_ARRAY_LENGTH(queue->few);
-    }
-}
-
-/* `sent` bytes have left. */
-static void
-write_queue_consume(WriteQueue *queue, size_t sent)
-{
-    queue->bytes -= sent;
-    sent += queue->offset;
-    while (!write_queue_is_empty(queue)) {
-        PyObject *piece = queue->pieces[queue->head];
-        size_t size = (size_t)PyBytes_GET_SIZE(piece);
-        if (sent < size) {
-            queue->offset = sent;
-            return;
-        }
-        sent -= size;
-        queue->head++;
-        Py_DECREF(piece);
-    }
-    queue->offset = 0;
-    write_queue_rewind(queue);
-}
-
-/* Point at up to WRITE_BATCH pieces and `limit` bytes.  -> how many pieces */
-static int
-write_queue_gather(const WriteQueue *queue, uv_buf_t *bufs, size_t limit, size_t *total)
-{
-    int count = 0;
-    size_t offset = queue->offset;
-    size_t left = limit;
-    for (uint32_t i = queue->head;
-         i < queue->tail && count < WRITE_BATCH && left > 0; i++) {
-        PyObject *piece = queue->pieces[i];
-        size_t size = (size_t)PyBytes_GET_SIZE(piece) - offset;
-        size = size < left ? size : left;
-        bufs[count++] = uv_buf_init(PyBytes_AS_STRING(piece) + offset, 0);
-        bufs[count - 1].len = size;
-        left -= size;
-        offset = 0;
-    }
-    *total = limit - left;
-    return count;
-}
-
-static void
-write_queue_clear(WriteQueue *queue)
-{
-    while (!write_queue_is_empty(queue)) {
-        Py_DECREF(queue->pieces[queue->head++]);
-    }
-    queue->offset = 0;
-    queue->bytes = 0;
-    write_queue_rewind(queue);
-    if (queue->pieces != queue->few) {
-        free(queue->pieces);
-        queue->pieces = queue->few;
-        queue->capacity = Py_ARRAY_LENGTH(queue->few);
-    }
-}
 
 /* ------------------------------------------------------------- to the kernel */
 
@@ -196,7 +75,7 @@ static ssize_t
 write_send_pieces(Stream *self, size_t *wanted)
 {
     /* uv_buf_t and iovec are the same struct on Unix: libuv relies on it too. */
-    uv_buf_t bufs[WRITE_BATCH];
+    uv_buf_t bufs[WRITE_QUEUE_BATCH];
     int count = write_queue_gather(&self->queue, bufs, SIZE_MAX, wanted);
     struct msghdr message = {.msg_iov = (struct iovec *)bufs,
                              .msg_iovlen = (size_t)count};
@@ -207,7 +86,7 @@ write_send_pieces(Stream *self, size_t *wanted)
     return sent;
 }
 
-/* One system call for up to WRITE_BATCH pieces.  -> bytes, or -1 with errno;
+/* One system call for up to WRITE_QUEUE_BATCH pieces.  -> bytes, or -1 with errno;
  * *wanted: what there was to send. */
 static ssize_t
 write_send_batch(Stream *self, size_t *wanted)
@@ -304,7 +183,7 @@ write_request_limit(const Stream *self)
 static int
 write_submit(Stream *self)
 {
-    uv_buf_t bufs[WRITE_BATCH];
+    uv_buf_t bufs[WRITE_QUEUE_BATCH];
     size_t total;
     int count =
         write_queue_gather(&self->queue, bufs, write_request_limit(self), &total);
@@ -411,8 +290,7 @@ write_init(Stream *self)
     list_init(&self->dirty.node);
     self->dirty.owner = (PyObject *)self;
     self->dirty.flush = write_flush_dirty;
-    self->queue.pieces = self->queue.few;
-    self->queue.capacity = Py_ARRAY_LENGTH(self->queue.few);
+    write_queue_init(&self->queue);
 }
 
 void
@@ -432,7 +310,7 @@ write_queued(Stream *self)
     size_t bytes = self->queue.bytes;
     uint32_t count = self->queue.tail - self->queue.head;
     if (LIKELY(loop_is_busy(transport->loop) && bytes < WRITE_CORK_BYTES
-               && bytes <= transport->high_water && count < WRITE_BATCH)) {
+               && bytes <= transport->high_water && count < WRITE_QUEUE_BATCH)) {
         loop_mark_dirty(transport->loop, &self->dirty);
         /* Behind a request the queue cannot go anywhere, so it is a backlog. */
         return self->request == NULL ? 0 : transport_check_high(transport);
