@@ -15,6 +15,7 @@
 #include "engine/inbox.h"
 #include "engine/loop.h"
 #include "engine/orphans.h"
+#include "engine/pool.h"
 #include "io/poll.h"
 #include "io/signals.h"
 
@@ -40,6 +41,7 @@ fork_py_after(PyObject *module, PyObject *Py_UNUSED(unused))
 {
     ModuleState *state = state_of_module(module);
     orphans_after_fork(state);
+    pool_after_fork(state);
     for (ListNode *node = state->loops.next; node != &state->loops; node = node->next) {
         Loop *loop = container_of(node, Loop, node);
         if (fork_renew(loop) < 0) {

@@ -196,7 +196,8 @@ loop_type_get_closed(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 loop_type_get_watches_signals(PyObject *op, void *Py_UNUSED(closure))
 {
-    return PyBool_FromLong(signals_is_watching((Loop *)op));
+    int watching = signals_is_watching((Loop *)op);
+    return watching < 0 ? NULL : PyBool_FromLong(watching);
 }
 
 static PyObject *

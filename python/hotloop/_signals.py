@@ -77,7 +77,8 @@ def _make_receiver(loop: Loop) -> Callable[[int, FrameType | None], None]:
 
     While the main thread runs the loop, the wake-up descriptor has brought the number to
     C already and there is nothing to do. A signal that comes before the run, between two
-    runs, or for a loop in another thread is brought in by this function.
+    runs, for a loop in another thread, or after somebody has set another wake-up descriptor
+    is brought in by this function.
     """
     reference = weakref.ref(loop)
 

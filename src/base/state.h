@@ -91,6 +91,7 @@ typedef struct ModuleState {
     PyObject *stock_handle_run;  /* owned: asyncio.Handle._run as it was at import */
     uv_loop_t *orphans;          /* owned: closed, but a thread still uses them */
     ListNode loops;              /* every open loop, for all_tasks() (registry.c) */
+    bool pool_checked;           /* libuv's threads can be started (pool.c) */
     uint64_t task_counter;       /* the N of the next Task-N */
     /* Floor 2's corner, filled by registry_setup(): what the running
      * interpreter's asyncio uses for its task registries. */

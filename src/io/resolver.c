@@ -19,6 +19,7 @@
 #include "base/errors.h"
 #include "base/pycompat.h"
 #include "engine/gate.h"
+#include "engine/pool.h"
 #include "io/addr.h"
 
 #include <limits.h>
@@ -256,7 +257,8 @@ resolver_start(Lookup *self)
 {
     Loop *loop = self->loop;
     /* Reading the arguments may have run code that closed the loop. */
-    PyObject *future = loop_check_closed(loop) < 0 ? NULL : future_new(loop);
+    bool can_start = loop_check_closed(loop) == 0 && pool_check(loop->state) == 0;
+    PyObject *future = can_start ? future_new(loop) : NULL;
     if (future == NULL) {
         resolver_free(self);
         return NULL;

@@ -289,10 +289,22 @@ signals_end(Loop *loop)
     return -1;
 }
 
-bool
-signals_is_watching(const Loop *loop)
+int
+signals_is_watching(Loop *loop)
 {
-    return loop->signals != NULL && loop->signals->active;
+    SignalWatch *self = loop->signals;
+    long found;
+    if (self == NULL || !self->active) {
+        return 0;
+    }
+    if (signals_set_wakeup(loop, self->write_end, &found) < 0) {
+        return -1;
+    }
+    if (found == self->write_end) {
+        return 1;
+    }
+    self->previous = found;              /* who is told of what comes from now on */
+    return 0;
 }
 
 int

@@ -13,8 +13,10 @@
 int signals_begin(Loop *loop);
 int signals_end(Loop *loop);
 
-/* Does a signal that arrives now come to this loop by itself? */
-bool signals_is_watching(const Loop *loop);
+/* Has the signal whose Python handler asks this come to this loop by itself?  No if
+ * the loop does not run, or somebody has set another wake-up descriptor meanwhile; ours
+ * then takes its place again.  1, 0 or -1. */
+int signals_is_watching(Loop *loop);
 
 /* In the child of a fork(), before uv_loop_fork(): stop sharing the descriptors with
  * the parent.  0 or -1 (OSError). */

@@ -183,6 +183,10 @@ stream_begin(Loop *loop, Job *job)
 {
     Stream *self = (Stream *)job->self;
     int rc = 0;
+    if (UNLIKELY(self->refused)) {
+        ready_drop_job(job);
+        return 0;
+    }
     if (resource_is_open(&self->resource)) {
         PyObject *name = loop->state->str_connection_made;
         PyObject *result = transport_call(&self->transport, name, job->self);
@@ -329,7 +333,8 @@ stream_set_up(Stream *self, const StreamOrigin *origin)
     if (origin->server != NULL && stream_attach(self, origin->server) < 0) {
         return -1;
     }
-    /* The job comes first: it does nothing if the rest fails. */
+    /* The job comes first: it does nothing, not even for the waiter, if the rest
+     * fails (`refused`). */
     if (loop_check_closed(loop) < 0
         || ready_push(loop, stream_begin, Py_NewRef((PyObject *)self),
                       Py_XNewRef(origin->waiter), NULL) < 0
@@ -352,6 +357,7 @@ stream_open(const StreamOrigin *origin)
         return NULL;
     }
     if (stream_set_up(self, origin) < 0) {
+        self->refused = true;
         if (self->transport.server != NULL) {
             stream_detach(self);
         }

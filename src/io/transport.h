@@ -76,6 +76,7 @@ typedef struct Stream {
     bool sock_is_users;      /* sock was given by the user: has its own descriptor */
 
     /* read.c */
+    bool refused;            /* opening failed: its first job has nothing to do */
     bool started;            /* connection_made() has been called */
     bool paused;             /* pause_reading() */
     bool eof_seen;           /* nothing more will come */

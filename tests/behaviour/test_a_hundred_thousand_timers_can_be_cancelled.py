@@ -65,5 +65,6 @@ def test_l7_the_time_is_not_quadratic(loop):
     measure(1000)
     small = min(measure(10_000) for _ in range(5))
     large = min(measure(160_000) for _ in range(3))
-    # Linear is 16, quadratic 256; between them is room for caches and for a busy machine.
-    assert large < 100 * max(small, 0.001)
+    # Linear is 16 times, quadratic 256 times; between them is room for caches. A machine whose
+    # caches are somebody else's gets seconds, where 160,000 squared would take minutes.
+    assert large < max(100 * small, 4.0)

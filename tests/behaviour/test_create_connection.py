@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from tests.loops import open_descriptors
-from tests.tools import PY, Recorder, assert_usable, run, run_until, settle, steady
+from tests.tools import PY, Recorder, assert_usable, connected, run, run_until, settle, steady
 
 
 @pytest.fixture
@@ -313,3 +313,14 @@ def test_l6_a_thousand_at_once_half_of_them_cancelled(loop):
 
     run(loop, main())
     run_until(loop, lambda: open_descriptors() == before)
+
+
+@pytest.mark.hotloop_only("about the call by which our Python half makes a transport")
+def test_an_opening_that_fails_leaves_its_waiter_alone(loop):
+    with connected(loop, "unix") as (transport, _, _):
+        protocol, waiter = Recorder(), loop.create_future()
+        sock = transport.get_extra_info("socket")._sock
+        with pytest.raises(RuntimeError, match="is used by transport"):
+            loop._open_stream(protocol, sock, waiter=waiter)
+        settle(loop)
+        assert not waiter.done() and protocol.events == []

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from tests.tools import PY, assert_usable, run
+from tests.c.build import preloaded
+from tests.tools import PY, assert_usable, child, run
 
 
 def test_a_function_runs_in_another_thread(loop):
@@ -141,6 +142,44 @@ def test_e10_no_thread_can_be_started(loop, monkeypatch):
     with pytest.raises(RuntimeError, match="can't start new thread"):
         loop.run_in_executor(None, int)
     assert_usable(loop)
+
+
+NO_THREADS = """
+import asyncio, ctypes, errno
+faults = ctypes.CDLL(None)
+loop = make_loop()
+
+async def look_up():
+    try:
+        return len(await loop.getaddrinfo("localhost", 80)) > 0
+    except RuntimeError as error:
+        return str(error)
+
+async def blocking():
+    try:
+        return await loop.run_in_executor(None, int)
+    except RuntimeError as error:
+        return str(error)
+
+for nth in range(1, 5):
+    faults.fault_arm(b"pthread_create", nth, errno.EAGAIN)
+    faults.fault_go_on()
+    print(loop.run_until_complete(look_up()))
+    print(loop.run_until_complete(blocking()))
+    faults.fault_disarm()
+print(loop.run_until_complete(look_up()))
+print(loop.run_until_complete(blocking()))
+loop.run_until_complete(loop.shutdown_default_executor())
+loop.close()
+"""
+
+
+@pytest.mark.hotloop_only("asyncio looks names up in its executor")
+def test_e10_the_system_refuses_the_nth_thread(loop_kind):
+    """libuv aborts when it cannot start its four threads; our callers get an exception."""
+    done = child(NO_THREADS, kind=loop_kind, env=preloaded("faults.c"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["can't start new thread"] * 8 + ["True", "0"]
 
 
 def test_run_coroutine_threadsafe(loop):

@@ -41,6 +41,13 @@ def plain() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
+def preloaded(source: str) -> dict[str, str]:
+    """The environment variables that load tests/c/SOURCE into a child before libc."""
+    library = str(compile_c(source, "-shared", "-fPIC", "-ldl"))
+    # A sanitizer wants to be first.
+    return {"LD_PRELOAD": f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()}
+
+
 def python_includes() -> list[str]:
     """The flags that find Python.h of the running interpreter."""
     paths = sysconfig.get_paths()

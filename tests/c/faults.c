@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * faults.c - preloaded before libc: the n-th call of one function fails with a given errno.
+ * faults.c - preloaded before libc: the n-th call of one function fails with a given errno,
+ * that one alone or all from then on; or everything that sends takes one byte at a time.
  *
  * For tests of what the loop does when the kernel refuses. Armed and read through ctypes;
  * one thread only, the counters are plain. close() really closes before it says EINTR or
@@ -11,18 +12,20 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 static char armed[32];
-static int countdown, code, hits, calls;
+static int countdown, code, hits, calls, going_on, one_byte;
 
 void
 fault_arm(const char *name, int nth, int error)
@@ -30,7 +33,21 @@ fault_arm(const char *name, int nth, int error)
     strncpy(armed, name, sizeof(armed) - 1);
     countdown = nth;
     code = error;
-    hits = calls = 0;
+    hits = calls = going_on = 0;
+}
+
+/* Not the n-th call alone fails but each one from it on. */
+void
+fault_go_on(void)
+{
+    going_on = 1;
+}
+
+/* From now on (or no longer) what sends to a socket takes one byte. */
+void
+fault_one_byte(int on)
+{
+    one_byte = on;
 }
 
 void
@@ -59,7 +76,7 @@ fault_strikes(const char *name)
         return 0;
     }
     calls++;
-    if (--countdown != 0) {
+    if (--countdown != 0 && !(going_on && countdown < 0)) {
         return 0;
     }
     hits++;
@@ -94,10 +111,6 @@ FAULTY(int, timerfd_create, (int clock, int flags), (clock, flags))
 FAULTY(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
 FAULTY(ssize_t, recv, (int fd, void *b, size_t n, int flags), (fd, b, n, flags))
 FAULTY(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
-FAULTY(ssize_t, send, (int fd, const void *b, size_t n, int flags), (fd, b, n, flags))
-FAULTY(ssize_t, sendmsg, (int fd, const struct msghdr *m, int flags), (fd, m, flags))
-FAULTY(ssize_t, write, (int fd, const void *b, size_t n), (fd, b, n))
-FAULTY(ssize_t, writev, (int fd, const struct iovec *v, int n), (fd, v, n))
 FAULTY(int, epoll_pwait,
        (int e, struct epoll_event *v, int n, int timeout, const sigset_t *s),
        (e, v, n, timeout, s))
@@ -119,4 +132,75 @@ close(int fd)
         return -1;
     }
     return rc;
+}
+
+/* What of a list of buffers is sent when only one byte is: its first byte, if it has any. */
+static struct iovec
+first_byte(const struct iovec *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (v[i].iov_len > 0) {
+            return (struct iovec){.iov_base = v[i].iov_base, .iov_len = 1};
+        }
+    }
+    return (struct iovec){0};
+}
+
+static int
+is_socket(int fd)
+{
+    struct stat about;
+    return fstat(fd, &about) == 0 && S_ISSOCK(about.st_mode);
+}
+
+#define NEXT(name) ((__typeof__(&(name)))dlsym(RTLD_NEXT, #name))
+
+ssize_t
+send(int fd, const void *b, size_t n, int flags)
+{
+    if (fault_strikes("send")) {
+        return -1;
+    }
+    return NEXT(send)(fd, b, one_byte && n > 1 ? 1 : n, flags);
+}
+
+ssize_t
+sendmsg(int fd, const struct msghdr *m, int flags)
+{
+    if (fault_strikes("sendmsg")) {
+        return -1;
+    }
+    struct iovec first = first_byte(m->msg_iov, m->msg_iovlen);
+    struct msghdr less = *m;
+    less.msg_iov = &first;
+    less.msg_iovlen = 1;
+    return NEXT(sendmsg)(fd, one_byte ? &less : m, flags);
+}
+
+ssize_t
+write(int fd, const void *b, size_t n)
+{
+    if (fault_strikes("write")) {
+        return -1;
+    }
+    return NEXT(write)(fd, b, one_byte && n > 1 && is_socket(fd) ? 1 : n);
+}
+
+ssize_t
+writev(int fd, const struct iovec *v, int n)
+{
+    if (fault_strikes("writev")) {
+        return -1;
+    }
+    struct iovec first = first_byte(v, (size_t)n);
+    int less = one_byte && is_socket(fd);
+    return NEXT(writev)(fd, less ? &first : v, less ? 1 : n);
+}
+
+int
+pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+               void *arg)
+{
+    return fault_strikes("pthread_create") ? code
+                                           : NEXT(pthread_create)(thread, attributes, run, arg);
 }

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.c.build import compile_c
+from tests.c.build import preloaded
 from tests.lifetimes.test_lifetimes import HERE
 
 pytestmark = [
@@ -20,9 +20,6 @@ pytestmark = [
 
 
 def walk(kind: str, *arguments: str, **environment: str) -> dict:
-    library = str(compile_c("faults.c", "-shared", "-fPIC", "-ldl"))
-    # A sanitizer wants to be first.
-    preload = f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()
     command = [sys.executable, "-m", "tests.lifetimes.scripts.kernel_refuses", kind, *arguments]
     done = subprocess.run(
         command,
@@ -30,7 +27,7 @@ def walk(kind: str, *arguments: str, **environment: str) -> dict:
         text=True,
         timeout=100,
         cwd=HERE.parent.parent,
-        env={**os.environ, **environment, "LD_PRELOAD": preload},
+        env={**os.environ, **environment, **preloaded("faults.c")},
         check=False,
     )
     assert done.returncode == 0, done.stderr
