@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from tests.loops import open_descriptors
-from tests.tools import PY, Recorder, assert_usable, connected, run, run_until, settle, steady
+from tests.tools import PY, Recorder, assert_usable, run, run_until, settle, steady
 
 
 @pytest.fixture
@@ -316,11 +316,19 @@ def test_l6_a_thousand_at_once_half_of_them_cancelled(loop):
 
 
 @pytest.mark.hotloop_only("about the call by which our Python half makes a transport")
-def test_an_opening_that_fails_leaves_its_waiter_alone(loop):
-    with connected(loop, "unix") as (transport, _, _):
-        protocol, waiter = Recorder(), loop.create_future()
-        sock = transport.get_extra_info("socket")._sock
-        with pytest.raises(RuntimeError, match="is used by transport"):
-            loop._open_stream(protocol, sock, waiter=waiter)
-        settle(loop)
-        assert not waiter.done() and protocol.events == []
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_UNIX])
+def test_an_opening_that_fails_leaves_its_waiter_alone(loop, family):
+    class NoSocket:
+        proto = 0
+
+        def __init__(self):
+            self.family = family
+
+        def fileno(self):
+            return 99_999
+
+    protocol, waiter = Recorder(), loop.create_future()
+    with pytest.raises(OSError):
+        loop._open_stream(protocol, NoSocket(), waiter=waiter)
+    settle(loop)
+    assert not waiter.done() and protocol.events == []
