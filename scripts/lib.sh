@@ -72,6 +72,11 @@ apt_build() {
     apt_install python3 python3-venv python3-dev gcc libc6-dev pkg-config libuv1-dev
 }
 
+# What the tests of TLS make their certificates with, and talk to.
+apt_openssl() {
+    command -v openssl >/dev/null || ! command -v apt-get >/dev/null || apt_install openssl
+}
+
 # CPython's own tests are a package of their own on Debian.
 apt_testsuite() {
     command -v apt-get >/dev/null || return 0
