@@ -17,6 +17,7 @@
 #include "engine/gate.h"
 #include "engine/ready.h"
 #include "engine/resource.h"
+#include "io/consumer.h"
 
 #include <sys/socket.h>
 
@@ -221,6 +222,14 @@ read_learn_buffered(Stream *self, PyObject *protocol)
 int
 read_learn_protocol(Stream *self)
 {
+    if (consumer_find(&self->transport) < 0) {
+        return -1;
+    }
+    if (CONSUMER_HAS(&self->transport, received)) {
+        self->is_buffered = false;
+        self->bulk = 0;
+        return 0;
+    }
     PyObject *protocol = Py_NewRef(self->transport.protocol);
     const ModuleState *state = self->transport.loop->state;
     int is_buffered = read_is_buffered(state, protocol);
@@ -266,32 +275,48 @@ static int
 read_deliver(Stream *self, const char *bytes, ssize_t size)
 {
     static const char failed[] = "Fatal error: protocol.data_received() call failed.";
-    Loop *loop = self->transport.loop;
+    Transport *transport = &self->transport;
+    if (CONSUMER_HAS(transport, received)) {
+        return consumer_receive(transport, bytes, (size_t)size) < 0
+                   ? transport_fatal(transport, failed)
+                   : 0;
+    }
+    Loop *loop = transport->loop;
     PyObject *data = read_take_bytes(loop, bytes, size);
     PyObject *result = NULL;
     read_guess_bulk(self, (size_t)size);
     if (LIKELY(data != NULL)) {
-        result = read_call(self, self->receive, self->transport.protocol,
+        result = read_call(self, self->receive, transport->protocol,
                            loop->state->str_data_received, data);
         Py_DECREF(data);
     }
     if (UNLIKELY(result == NULL)) {
-        return transport_fatal(&self->transport, failed);
+        return transport_fatal(transport, failed);
     }
     Py_DECREF(result);
     return 0;
 }
 
-/* A true answer keeps our side open. */
+/* protocol.eof_received(): a true answer keeps our side open.  1, 0 or -1 */
+static int
+read_call_eof(Transport *transport)
+{
+    if (CONSUMER_HAS(transport, eof)) {
+        return consumer_call(transport->consumer->eof, transport);
+    }
+    PyObject *name = transport->loop->state->str_eof_received;
+    PyObject *result = transport_call(transport, name, NULL);
+    int keep_open = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
+    return keep_open;
+}
+
 static int
 read_deliver_eof(Stream *self)
 {
     Transport *transport = &self->transport;
     transport_debug_log(transport, "%r received EOF");
-    PyObject *name = transport->loop->state->str_eof_received;
-    PyObject *result = transport_call(transport, name, NULL);
-    int keep_open = result == NULL ? -1 : PyObject_IsTrue(result);
-    Py_XDECREF(result);
+    int keep_open = read_call_eof(transport);
     if (keep_open < 0) {
         return transport_fatal(transport,
                                "Fatal error: protocol.eof_received() call failed.");

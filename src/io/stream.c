@@ -17,6 +17,7 @@
 #include "base/pycompat.h"
 #include "engine/ready.h"
 #include "engine/resource.h"
+#include "io/consumer.h"
 #include "io/poll.h"
 #include "io/read.h"
 #include "io/write.h"
@@ -177,9 +178,23 @@ stream_before_close(Resource *resource)
 
 /* -------------------------------------------------------------------- opening */
 
+/* protocol.connection_made(self).  0 or -1 with what it raised. */
+static int
+stream_call_made(Stream *self)
+{
+    Transport *transport = &self->transport;
+    if (CONSUMER_HAS(transport, made)) {
+        return consumer_call(transport->consumer->made, transport);
+    }
+    PyObject *name = transport->loop->state->str_connection_made;
+    PyObject *result = transport_call(transport, name, (PyObject *)self);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 /* The first job of a connection: arg is the waiter or None. */
 static int
-stream_begin(Loop *loop, Job *job)
+stream_begin(Loop *Py_UNUSED(loop), Job *job)
 {
     Stream *self = (Stream *)job->self;
     int rc = 0;
@@ -187,14 +202,9 @@ stream_begin(Loop *loop, Job *job)
         ready_drop_job(job);
         return 0;
     }
-    if (resource_is_open(&self->resource)) {
-        PyObject *name = loop->state->str_connection_made;
-        PyObject *result = transport_call(&self->transport, name, job->self);
-        if (result == NULL) {
-            rc = transport_report(&self->transport,
-                                  "Exception in callback connection_made()");
-        }
-        Py_XDECREF(result);
+    if (resource_is_open(&self->resource) && stream_call_made(self) < 0) {
+        rc = transport_report(&self->transport,
+                              "Exception in callback connection_made()");
     }
     /* What must leave run_forever does so after the connection has begun. */
     PyObject *leaving = PyErr_GetRaisedException();

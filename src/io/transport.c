@@ -14,6 +14,7 @@
 #include "base/pycompat.h"
 #include "engine/gate.h"
 #include "engine/ready.h"
+#include "io/consumer.h"
 
 enum {
     TRANSPORT_HIGH_WATER = 64 * 1024,   /* bytes; asyncio's defaults */
@@ -117,10 +118,14 @@ transport_debug_log(Transport *self, const char *format)
 /* protocol.name() where we are, not in the transport's context: asyncio too calls
  * these from within write().  0 or -1. */
 static int
-transport_call_flow(Transport *self, PyObject *name, const char *message)
+transport_call_flow(Transport *self, PyObject *name, ConsumerCall stand_in,
+                    const char *message)
 {
     if (self->protocol == NULL) {
         return 0;
+    }
+    if (stand_in != NULL) {
+        return consumer_call(stand_in, self) < 0 ? transport_report(self, message) : 0;
     }
     PyObject *protocol = Py_NewRef(self->protocol);
     PyObject *result = call_method(protocol, name, NULL, NULL);
@@ -139,7 +144,9 @@ transport_check_high(Transport *self)
         return 0;
     }
     self->writing_paused = true;
+    const Consumer *consumer = self->consumer;
     return transport_call_flow(self, self->loop->state->str_pause_writing,
+                               consumer == NULL ? NULL : consumer->pause_writing,
                                "protocol.pause_writing() failed");
 }
 
@@ -150,7 +157,9 @@ transport_check_low(Transport *self)
         return 0;
     }
     self->writing_paused = false;
+    const Consumer *consumer = self->consumer;
     return transport_call_flow(self, self->loop->state->str_resume_writing,
+                               consumer == NULL ? NULL : consumer->resume_writing,
                                "protocol.resume_writing() failed");
 }
 
@@ -170,6 +179,7 @@ transport_finish(Transport *self)
     self->protocol = NULL;
     self->context = NULL;
     self->server = NULL;
+    consumer_forget(self);
     if (server != NULL) {
         PyObject *name = self->loop->state->str__detach;
         Py_XDECREF(call_method(server, name, (PyObject *)self, NULL));
@@ -183,19 +193,29 @@ transport_finish(Transport *self)
     }
 }
 
+/* protocol.connection_lost(exc).  0 or -1 with what it raised. */
+static int
+transport_call_lost(Transport *self, PyObject *exc)
+{
+    if (CONSUMER_HAS(self, lost)) {
+        return consumer_lose(self, exc);
+    }
+    PyObject *name = self->loop->state->str_connection_lost;
+    PyObject *result = transport_call(self, name, exc);
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
 /* The job that ends a connection: arg is the exception or None. */
 static int
-transport_lose(Loop *loop, Job *job)
+transport_lose(Loop *Py_UNUSED(loop), Job *job)
 {
     Transport *self = (Transport *)job->self;
     int rc = 0;
     if (!self->ended && self->protocol != NULL) {
-        PyObject *name = loop->state->str_connection_lost;
-        PyObject *result = transport_call(self, name, job->arg);
-        if (result == NULL) {
+        if (transport_call_lost(self, job->arg) < 0) {
             rc = transport_report(self, "Exception in callback connection_lost()");
         }
-        Py_XDECREF(result);
         transport_finish(self);
     }
     ready_drop_job(job);
@@ -376,6 +396,7 @@ transport_traverse(Transport *self, visitproc visit, void *arg)
     Py_VISIT(self->dict);
     Py_VISIT((PyObject *)self->loop);
     Py_VISIT(self->protocol);
+    Py_VISIT(self->consumer_self);
     Py_VISIT(self->context);
     Py_VISIT(self->server);
     return 0;
@@ -387,6 +408,7 @@ transport_clear(Transport *self)
     Py_CLEAR(self->extra);
     Py_CLEAR(self->dict);
     Py_CLEAR(self->protocol);
+    consumer_forget(self);
     Py_CLEAR(self->context);
     Py_CLEAR(self->server);
     Py_CLEAR(self->loop);

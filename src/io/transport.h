@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 
 typedef struct Transport Transport;
+typedef struct Consumer Consumer;                /* consumer.h */
 
 /* What transport.c asks of the kind of transport that it is the head of. */
 typedef struct TransportOps {
@@ -36,6 +37,9 @@ struct Transport {
     const TransportOps *ops;
     Loop *loop;              /* owned */
     PyObject *protocol;      /* owned; NULL after connection_lost() */
+    /* C code that stands in for the protocol's methods, or NULL */
+    const Consumer *consumer;
+    PyObject *consumer_self; /* owned: what its functions get; NULL without one */
     PyObject *context;       /* owned: in which the protocol is called */
     PyObject *server;        /* owned; NULL for clients, and after connection_lost() */
     size_t high_water;       /* bytes */
