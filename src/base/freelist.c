@@ -4,19 +4,32 @@
  */
 #include "base/freelist.h"
 
+/* The first object goes.  No Python code runs: the type outlives its free list. */
+static void
+freelist_drop(FreeList *list)
+{
+    PyObject *self = list->first;
+    PyTypeObject *type = Py_TYPE(self);
+    list->first = *freelist_link(self);
+    list->count--;
+    *freelist_link(self) = NULL;
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+void
+freelist_settle(FreeList *list)
+{
+    for (int surplus = (list->count - list->calm + 7) / 8; surplus > 0; surplus--) {
+        freelist_drop(list);
+    }
+}
+
 void
 freelist_free(FreeList *list)
 {
     list->limit = 0;
-    PyObject *self = list->first;
-    list->first = NULL;
-    list->count = 0;
-    while (self != NULL) {
-        PyObject *next = *freelist_link(self);
-        PyTypeObject *type = Py_TYPE(self);
-        *freelist_link(self) = NULL;
-        PyObject_GC_Del(self);
-        Py_DECREF(type);
-        self = next;
+    while (list->first != NULL) {
+        freelist_drop(list);
     }
 }

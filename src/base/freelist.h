@@ -16,7 +16,8 @@
 typedef struct FreeList {
     PyObject *first;     /* owned memory, reference count 0, untracked */
     int count;
-    int limit;
+    int limit;           /* a burst fills it up to here ... */
+    int calm;            /* ... and freelist_settle() brings it back to here */
 } FreeList;
 
 /* The link sits behind the object head, over the type's own first field. */
@@ -54,6 +55,10 @@ freelist_take(FreeList *list)
     pycompat_new_reference(self);
     return self;
 }
+
+/* Free an eighth of what is above the calm level: called once a sleep, so that a
+ * list that bursts refill stays long, and one that nobody needs shrinks away. */
+void freelist_settle(FreeList *list);
 
 /* Give all memory and type references back. */
 void freelist_free(FreeList *list);

@@ -74,6 +74,9 @@ loop_may_block(Loop *self)
             return false;
         }
     }
+    for (size_t i = 0; i < LOOP_FREELISTS; i++) {
+        freelist_settle(&self->freelists[i]);
+    }
     return inbox_fall_asleep(self);
 }
 
@@ -318,13 +321,10 @@ loop_init_fields(Loop *self, ModuleState *state)
     list_init(&self->tasks);
     list_init(&self->node);
     list_init(&self->lookups);
-    FreeList *lists[] = {&self->free_handles, &self->free_timer_handles,
-                         &self->free_futures, &self->free_future_iters,
-                         &self->free_tasks, &self->free_sock_ops};
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(lists); i++) {
-        lists[i]->limit = LOOP_FREELIST_LIMIT;
+    for (size_t i = 0; i < LOOP_FREELISTS; i++) {
+        self->freelists[i].limit = LOOP_FREELIST_BURST;
+        self->freelists[i].calm = LOOP_FREELIST_CALM;
     }
-    self->free_tasks.limit = LOOP_FREELIST_TASKS;
 }
 
 /* libuv refuses, by an abort, to close a descriptor below 3.  Where a daemon started
@@ -498,12 +498,9 @@ loop_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     PyObject_ClearWeakRefs(op);
     loop_clear(self);
-    freelist_free(&self->free_handles);
-    freelist_free(&self->free_timer_handles);
-    freelist_free(&self->free_futures);
-    freelist_free(&self->free_future_iters);
-    freelist_free(&self->free_tasks);
-    freelist_free(&self->free_sock_ops);
+    for (size_t i = 0; i < LOOP_FREELISTS; i++) {
+        freelist_free(&self->freelists[i]);
+    }
     uv_cond_destroy(&self->inbox_finished);
     uv_mutex_destroy(&self->inbox_mutex);
     free(self->slab);
