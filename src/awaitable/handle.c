@@ -18,13 +18,6 @@
 
 /* ------------------------------------------------------------------- make */
 
-/* The context that callbacks get when none is given.  -> new or NULL */
-PyObject *
-handle_context(PyObject *context)
-{
-    return context == NULL ? PyContext_CopyCurrent() : Py_NewRef(context);
-}
-
 /* Untracked, all fields empty.  -> new or NULL */
 static Handle *
 handle_alloc(FreeList *list, PyTypeObject *type)
@@ -78,7 +71,8 @@ handle_fill(Handle *self, Loop *loop, PyObject *callback, PyObject *const *args,
 {
     self->loop = (Loop *)Py_NewRef((PyObject *)loop);
     self->callback = Py_NewRef(callback);
-    self->context = handle_context(context);
+    self->context = context == NULL ? contexts_copy(&loop->contexts)
+                                    : Py_NewRef(context);
     if (UNLIKELY(self->context == NULL || handle_set_args(self, args, nargs) < 0)) {
         return -1;
     }
@@ -398,7 +392,9 @@ handle_release(Handle *self, Loop *loop, PyTypeObject *type, FreeList *list)
         Py_CLEAR(self->args[i]);
     }
     Py_CLEAR(self->callback);
-    Py_CLEAR(self->context);
+    PyObject *context = self->context;
+    self->context = NULL;
+    contexts_give(&loop->contexts, context);
     self->nargs = 0;
     self->cancelled = false;
     self->shared = false;

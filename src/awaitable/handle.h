@@ -79,7 +79,6 @@ int handle_check_callback(Loop *loop, PyObject *callback, const char *method);
 void handle_track_leftovers(Loop *loop);
 
 /* For handle_type.c: the parts that both rooms need. */
-PyObject *handle_context(PyObject *context);                /* -> new or NULL */
 PyObject *handle_args_tuple(Handle *self);                  /* -> new or NULL */
 int handle_set_traceback(Handle *self, ModuleState *state); /* 0 or -1 */
 int handle_run(Handle *self, Loop *loop);                   /* 0, or -1: must leave */

@@ -23,7 +23,7 @@ handle_type_construct(Handle *self, ModuleState *state, PyObject *callback,
     self->callback = Py_NewRef(callback);
     self->args[1] = tuple;
     self->nargs = HANDLE_ARGS_IN_TUPLE;
-    self->context = handle_context(context == Py_None ? NULL : context);
+    self->context = context == Py_None ? PyContext_CopyCurrent() : Py_NewRef(context);
     if (self->context == NULL || call_check_context(self->context) < 0) {
         return -1;
     }

@@ -67,6 +67,14 @@ PyErr_SetRaisedException(PyObject *exc)
 }
 #endif
 
+/* The context of the calling thread, NULL while it has made none.  The struct is
+ * public, and the field is where all versions from 3.7 to 3.15 have it. */
+static inline PyObject *                                    /* -> borrowed or NULL */
+pycompat_current_context(void)
+{
+    return PyThreadState_Get()->context;
+}
+
 /* Public since 3.13. */
 #if PY_VERSION_HEX < 0x030d0000
 static inline int

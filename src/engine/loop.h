@@ -8,6 +8,7 @@
 #ifndef HOTLOOP_LOOP_H
 #define HOTLOOP_LOOP_H
 
+#include "base/contexts.h"
 #include "base/freelist.h"
 #include "base/heap.h"
 #include "base/object.h"
@@ -124,6 +125,7 @@ struct Loop {
         };
         FreeList freelists[LOOP_FREELISTS];      /* the same, one by one */
     };
+    Contexts contexts;
 
     /* io/: made on first use, owned by their rooms */
     ListNode lookups;            /* resolver.c: what libuv's pool is asked for */

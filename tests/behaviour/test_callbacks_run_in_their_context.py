@@ -3,6 +3,7 @@
 
 import contextvars
 import os
+import weakref
 
 import pytest
 
@@ -96,3 +97,40 @@ def test_a_descriptors_callback_has_its_context(loop):
     os.close(near)
     os.close(far)
     assert seen == ["registered"]
+
+
+def test_a_context_that_somebody_kept_is_not_given_to_another_callback(loop):
+    """hotloop uses empty contexts again: never one that a reference or weak reference shows."""
+    kept, watched, dead = [], [], []
+
+    def keep():
+        kept.append(contextvars.copy_context())
+        VAR.set("mine")
+
+    def body():
+        for _ in range(100):
+            loop.call_soon(keep)
+            handle = loop.call_soon(bool)
+            watched.append(weakref.ref(handle._context, dead.append))
+            turns(loop, 2)
+            del handle
+        handles = [loop.call_soon(int) for _ in range(300)]
+        assert len({id(handle._context) for handle in handles}) == 300
+        turns(loop, 2)
+
+    contextvars.Context().run(body)
+    assert all(len(context) == 0 for context in kept)
+    assert len(dead) == 100 and all(reference() is None for reference in watched)
+    assert VAR.get() == "default"
+
+
+def test_what_a_callback_sets_is_not_seen_by_those_that_come_later(loop):
+    seen = []
+
+    def body():
+        for number in range(100):
+            loop.call_soon(lambda number=number: seen.append((VAR.get(), VAR.set(number))[0]))
+            turns(loop, 2)
+
+    contextvars.Context().run(body)
+    assert seen == ["default"] * 100
