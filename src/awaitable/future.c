@@ -131,7 +131,7 @@ future_bind(PyObject *self, PyObject *loop)
 PyObject *
 future_new(Loop *loop)
 {
-    PyObject *self = freelist_take(&loop->free_futures);
+    PyObject *self = freelist_take(&loop->spares.futures);
     if (LIKELY(self != NULL)) {
         PyObject_GC_Track(self);
     }
@@ -274,7 +274,7 @@ future_dealloc(PyObject *self)
     /* The loop is alive until the last line, and with it its free list. */
     if (type->tp_dealloc != future_dealloc || native == NULL
         || PyObject_GC_IsFinalized(self)       /* it would not be a second time */
-        || !freelist_give(&native->free_futures, self)) {
+        || !freelist_give(&native->spares.futures, self)) {
         type->tp_free(self);
         Py_DECREF(type);
     }

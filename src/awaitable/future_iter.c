@@ -27,7 +27,7 @@ future_iter_new(PyObject *future)
     PyTypeObject *type = f->state->future_iter_type;
     FutureIter *self = NULL;
     if (LIKELY(f->native != NULL)) {
-        self = (FutureIter *)freelist_take(&f->native->free_future_iters);
+        self = (FutureIter *)freelist_take(&f->native->spares.future_iters);
     }
     if (UNLIKELY(self == NULL)) {
         self = PyObject_GC_New(FutureIter, type);
@@ -229,7 +229,7 @@ future_iter_dealloc(PyObject *op)
     Loop *native = future == NULL ? NULL : future_data(future)->native;
     ((FutureIter *)op)->future = NULL;
     /* The future keeps the loop, and the loop its free list, until the end. */
-    if (native == NULL || !freelist_give(&native->free_future_iters, op)) {
+    if (native == NULL || !freelist_give(&native->spares.future_iters, op)) {
         PyObject_GC_Del(op);
         Py_DECREF(type);
     }

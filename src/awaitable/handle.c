@@ -71,7 +71,7 @@ handle_fill(Handle *self, Loop *loop, PyObject *callback, PyObject *const *args,
 {
     self->loop = (Loop *)Py_NewRef((PyObject *)loop);
     self->callback = Py_NewRef(callback);
-    self->context = context == NULL ? contexts_copy(&loop->contexts)
+    self->context = context == NULL ? contexts_copy(&loop->spares.contexts)
                                     : Py_NewRef(context);
     if (UNLIKELY(self->context == NULL || handle_set_args(self, args, nargs) < 0)) {
         return -1;
@@ -89,7 +89,7 @@ PyObject *
 handle_new(Loop *loop, PyObject *callback, PyObject *const *args, Py_ssize_t nargs,
            PyObject *context)
 {
-    Handle *self = handle_alloc(&loop->free_handles, loop->state->handle_type);
+    Handle *self = handle_alloc(&loop->spares.handles, loop->state->handle_type);
     if (LIKELY(self != NULL)
         && handle_fill(self, loop, callback, args, nargs, context) == 0) {
         return (PyObject *)self;
@@ -103,7 +103,7 @@ handle_new_timer(Loop *loop, double when, PyObject *callback, PyObject *const *a
                  Py_ssize_t nargs, PyObject *context)
 {
     PyTypeObject *type = loop->state->timer_handle_type;
-    Handle *self = handle_alloc(&loop->free_timer_handles, type);
+    Handle *self = handle_alloc(&loop->spares.timer_handles, type);
     if (UNLIKELY(self == NULL)) {
         return NULL;
     }
@@ -187,9 +187,9 @@ handle_recycle(Handle *self)
         return false;
     }
     PyTypeObject *type = Py_TYPE(self);
-    FreeList *list = type == loop->state->handle_type ? &loop->free_handles
+    FreeList *list = type == loop->state->handle_type ? &loop->spares.handles
                      : type == loop->state->timer_handle_type
-                         ? &loop->free_timer_handles
+                         ? &loop->spares.timer_handles
                          : NULL;
     self->loop = NULL;
     self->cancelled = false;
@@ -394,7 +394,7 @@ handle_release(Handle *self, Loop *loop, PyTypeObject *type, FreeList *list)
     Py_CLEAR(self->callback);
     PyObject *context = self->context;
     self->context = NULL;
-    contexts_give(&loop->contexts, context);
+    contexts_give(&loop->spares.contexts, context);
     self->nargs = 0;
     self->cancelled = false;
     self->shared = false;
@@ -446,7 +446,7 @@ handle_job(Loop *loop, Job *job)
 {
     Handle *self = (Handle *)job->self;
     int rc = handle_run_if_wanted(self, loop);
-    handle_release(self, loop, loop->state->handle_type, &loop->free_handles);
+    handle_release(self, loop, loop->state->handle_type, &loop->spares.handles);
     return rc;
 }
 
@@ -457,7 +457,7 @@ handle_timer_job(Loop *loop, Job *job)
     ((TimerHandle *)self)->scheduled = false;
     int rc = handle_run_if_wanted(self, loop);
     handle_release(self, loop, loop->state->timer_handle_type,
-                   &loop->free_timer_handles);
+                   &loop->spares.timer_handles);
     return rc;
 }
 
@@ -499,7 +499,7 @@ handle_run_plain(Loop *loop, PyObject *callback, PyObject *arg, PyObject *contex
     PyErr_SetRaisedException(exc);
     int rc = handle_report((Handle *)handle, loop);
     handle_release((Handle *)handle, loop, loop->state->handle_type,
-                   &loop->free_handles);
+                   &loop->spares.handles);
     return rc;
 }
 

@@ -61,7 +61,7 @@ task_bind(PyObject *self, PyObject *coro, PyObject *context)
 PyObject *
 task_new(Loop *loop, PyObject *coro, PyObject *context)
 {
-    PyObject *self = freelist_take(&loop->free_tasks);
+    PyObject *self = freelist_take(&loop->spares.tasks);
     if (LIKELY(self != NULL)) {
         PyObject_GC_Track(self);
     }
@@ -256,7 +256,7 @@ task_dealloc(PyObject *self)
         /* The loop is alive until the last line, and with it its free list. */
         if (type->tp_dealloc != task_dealloc || native == NULL
             || PyObject_GC_IsFinalized(self)   /* it would not be a second time */
-            || !freelist_give(&native->free_tasks, self)) {
+            || !freelist_give(&native->spares.tasks, self)) {
             type->tp_free(self);
             Py_DECREF(type);
         }

@@ -60,16 +60,6 @@ loop_poll_is_due(Loop *self)
     return self->turns_since_poll >= LOOP_TURNS_PER_POLL || loop_slice_is_over(self);
 }
 
-/* A burst is over: what it left on the free lists may go, little by little. */
-static inline void
-loop_settle(Loop *self)
-{
-    for (size_t i = 0; i < LOOP_FREELISTS; i++) {
-        freelist_settle(&self->freelists[i]);
-    }
-    contexts_settle(&self->contexts);
-}
-
 /* Nothing to do before something happens outside? */
 static bool
 loop_may_block(Loop *self)
@@ -84,7 +74,7 @@ loop_may_block(Loop *self)
             return false;
         }
     }
-    loop_settle(self);
+    spares_settle(&self->spares);
     return inbox_fall_asleep(self);
 }
 
@@ -329,12 +319,7 @@ loop_init_fields(Loop *self, ModuleState *state)
     list_init(&self->tasks);
     list_init(&self->node);
     list_init(&self->lookups);
-    for (size_t i = 0; i < LOOP_FREELISTS; i++) {
-        self->freelists[i].limit = LOOP_FREELIST_BURST;
-        self->freelists[i].calm = LOOP_FREELIST_CALM;
-    }
-    self->contexts.limit = LOOP_FREELIST_BURST;
-    self->contexts.calm = LOOP_FREELIST_CALM;
+    spares_init(&self->spares);
 }
 
 /* libuv refuses, by an abort, to close a descriptor below 3.  Where a daemon started
@@ -508,10 +493,7 @@ loop_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     PyObject_ClearWeakRefs(op);
     loop_clear(self);
-    for (size_t i = 0; i < LOOP_FREELISTS; i++) {
-        freelist_free(&self->freelists[i]);
-    }
-    contexts_free(&self->contexts);
+    spares_free(&self->spares);
     uv_cond_destroy(&self->inbox_finished);
     uv_mutex_destroy(&self->inbox_mutex);
     free(self->slab);

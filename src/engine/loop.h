@@ -8,12 +8,11 @@
 #ifndef HOTLOOP_LOOP_H
 #define HOTLOOP_LOOP_H
 
-#include "base/contexts.h"
-#include "base/freelist.h"
 #include "base/heap.h"
 #include "base/object.h"
 #include "base/ring.h"
 #include "base/state.h"
+#include "engine/spares.h"
 #include "engine/job.h"
 
 /* ------------------------------------------------------------------- loop */
@@ -29,10 +28,6 @@ enum {
     LOOP_TURNS_PER_POLL = 64,      /* D6 */
     LOOP_TURNS_PER_LOOK = 16,      /* reading the CPU's counter costs 7 to 30 ns */
     LOOP_FRESH_TIMERS = 32,        /* a page of the struct; more gain nothing */
-    LOOP_FREELIST_CALM = 1024,     /* dead objects kept per kind: 150 KiB of handles */
-    LOOP_FREELIST_BURST = 32 * 1024,   /* while a burst lasts: a thread that posts all
-                                          through its 5 ms of the GIL makes as many */
-    LOOP_FREELISTS = 6,
 };
 
 struct Loop {
@@ -114,18 +109,7 @@ struct Loop {
     PyObject *handle_run_hook;   /* owned: a replaced asyncio.Handle._run, or NULL */
     PyObject *current_handle;    /* owned: in debug mode, what runs now; or NULL */
     double slow_callback_duration;   /* seconds */
-    union {
-        struct {
-            FreeList free_handles;
-            FreeList free_timer_handles;
-            FreeList free_futures;
-            FreeList free_future_iters;
-            FreeList free_tasks;
-            FreeList free_sock_ops;
-        };
-        FreeList freelists[LOOP_FREELISTS];      /* the same, one by one */
-    };
-    Contexts contexts;
+    Spares spares;
 
     /* io/: made on first use, owned by their rooms */
     ListNode lookups;            /* resolver.c: what libuv's pool is asked for */

@@ -25,7 +25,7 @@ PyObject *
 sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument,
             Py_ssize_t count)
 {
-    SockOp *self = (SockOp *)freelist_take(&loop->free_sock_ops);
+    SockOp *self = (SockOp *)freelist_take(&loop->spares.sock_ops);
     if (self == NULL) {
         self = PyObject_GC_New(SockOp, loop->state->sock_op_type);
         if (self == NULL) {
@@ -606,7 +606,7 @@ sock_op_dealloc(PyObject *op)
         sock_op_finish(self);
         self->loop = NULL;
     }
-    if (loop == NULL || !freelist_give(&loop->free_sock_ops, op)) {
+    if (loop == NULL || !freelist_give(&loop->spares.sock_ops, op)) {
         PyObject_GC_Del(op);
         Py_DECREF(type);
     }
