@@ -8,12 +8,13 @@
 #ifndef HOTLOOP_LOOP_H
 #define HOTLOOP_LOOP_H
 
+#include "base/base.h"       /* first: heap.h and ring.h ask the system for less */
 #include "base/heap.h"
 #include "base/object.h"
 #include "base/ring.h"
 #include "base/state.h"
-#include "engine/spares.h"
 #include "engine/job.h"
+#include "engine/spares.h"
 
 /* ------------------------------------------------------------------- loop */
 
