@@ -70,7 +70,7 @@ contexts_give(Contexts *self, PyObject *context)
     if (LIKELY(pycompat_is_unique(context)) && contexts_is_empty(context)
         && !contexts_is_watched(context)
         && (LIKELY(self->count < self->capacity) || contexts_grow(self))) {
-        /* The GC may be clearing a cycle that it was part of, and would clear it, too. */
+        /* The GC may be at a cycle that it was part of, and would clear it, too. */
         PyObject_GC_UnTrack(context);
         self->items[self->count++] = context;
         return;
