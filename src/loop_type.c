@@ -17,6 +17,8 @@
 #include "base/args.h"
 #include "engine/loop.h"
 #include "io/listener.h"
+#include "io/ospipe_read.h"
+#include "io/ospipe_write.h"
 #include "io/poll.h"
 #include "io/resolver.h"
 #include "io/signals.h"
@@ -349,6 +351,14 @@ PyDoc_STRVAR(open_stream_doc,
 PyDoc_STRVAR(listen_doc,
 "_listen($self, sock, protocol_factory, server, backlog)\n--\n\n"
 "A Listener that accepts from a listening socket, which stays the caller's.");
+PyDoc_STRVAR(read_pipe_doc,
+"_make_read_pipe_transport($self, pipe, protocol, waiter=None, extra=None)\n--\n\n"
+"A transport that reads from the file object `pipe`, which it closes at its end.\n"
+"Raises ValueError unless that is a pipe, a socket or a character device.");
+PyDoc_STRVAR(write_pipe_doc,
+"_make_write_pipe_transport($self, pipe, protocol, waiter=None, extra=None)\n--\n\n"
+"A transport that writes to the file object `pipe`, which it closes at its end.\n"
+"Raises ValueError unless that is a pipe, a socket or a character device.");
 
 /* ------------------------------------------------------------------ table */
 
@@ -407,6 +417,11 @@ static PyMethodDef loop_type_methods[] = {
     /* streams: io/stream.c, io/listener.c */
     {"_open_stream", METHOD(stream_py_open), KEYWORDS, open_stream_doc},
     {"_listen", METHOD(listener_py_listen), KEYWORDS, listen_doc},
+
+    /* pipes: io/ospipe_read.c, io/ospipe_write.c */
+    {"_make_read_pipe_transport", METHOD(ospipe_read_py_make), KEYWORDS, read_pipe_doc},
+    {"_make_write_pipe_transport", METHOD(ospipe_write_py_make), KEYWORDS,
+     write_pipe_doc},
     {0},
 };
 

@@ -18,6 +18,8 @@
 #include "base/state.h"
 #include "fork.h"
 #include "io/listener.h"
+#include "io/ospipe_read.h"
+#include "io/ospipe_write.h"
 #include "io/pipe.h"
 #include "io/resolver.h"
 #include "io/sock.h"
@@ -44,6 +46,8 @@ static const TypeRow module_types[] = {
     {TYPE(task), &task_spec, BASE(BaseTask), "Task"},
     {TYPE(tcp_transport), &tcp_transport_spec, BASE(Transport), "TcpTransport"},
     {TYPE(unix_transport), &unix_transport_spec, BASE(Transport), "UnixTransport"},
+    {TYPE(read_pipe), &read_pipe_spec, BASE(ReadTransport), "ReadPipeTransport"},
+    {TYPE(write_pipe), &write_pipe_spec, BASE(Transport), "WritePipeTransport"},
     {TYPE(listener), &listener_spec, 0, "Listener"},
     {TYPE(sock_op), &sock_op_spec, 0, "SockOp"},
 };

@@ -80,3 +80,23 @@ def current_policy() -> Any:
     events: Any = asyncio.events
     get_policy = getattr(events, "_get_event_loop_policy", None) or events.get_event_loop_policy
     return get_policy()
+
+
+def chosen_child_watcher() -> Any:
+    """Return the child watcher that the program has set, or None. There are none since 3.14.
+
+    The stdlib's own two that need neither signals nor a loop are what we do ourselves.
+    """
+    unix: Any = asyncio.unix_events
+    if not hasattr(unix, "AbstractChildWatcher"):
+        return None
+    watcher = getattr(current_policy(), "_watcher", None)
+    if type(watcher) in (unix.ThreadedChildWatcher, unix.PidfdChildWatcher):
+        return None
+    return watcher
+
+
+make_subprocess_with_watcher: Any = (
+    asyncio.unix_events._UnixSelectorEventLoop._make_subprocess_transport  # type: ignore[attr-defined]
+)
+"""asyncio's own method, for any loop: it asks the child watcher."""

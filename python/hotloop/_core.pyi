@@ -83,6 +83,12 @@ class TcpTransport(asyncio.Transport): ...
 @final
 class UnixTransport(asyncio.Transport): ...
 
+@final
+class ReadPipeTransport(asyncio.ReadTransport): ...
+
+@final
+class WritePipeTransport(asyncio.Transport): ...
+
 class Loop:
     # Running. _run() is the inside of run_forever(); _close() of close().
     def _run(self) -> None: ...
@@ -194,3 +200,17 @@ class Loop:
         server: asyncio.AbstractServer,
         backlog: int,
     ) -> Listener: ...
+    def _make_read_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[Any] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> ReadPipeTransport: ...
+    def _make_write_pipe_transport(
+        self,
+        pipe: Any,
+        protocol: asyncio.BaseProtocol,
+        waiter: asyncio.Future[Any] | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> WritePipeTransport: ...

@@ -10,6 +10,8 @@ rarer is here, by room:
     _resolve.py      names to addresses and back
     _connect.py      outgoing connections
     _serve.py        servers and accepted sockets
+    _pipes.py        pipes
+    _subprocess.py   child processes
     _signals.py      signal handlers
     _tls.py          TLS
     _unsupported.py  what the next version brings
@@ -30,10 +32,12 @@ from . import (
     _connect,
     _core,
     _exceptions,
+    _pipes,
     _resolve,
     _run,
     _serve,
     _signals,
+    _subprocess,
     _tls,
     _unsupported,
 )
@@ -134,6 +138,16 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     connect_accepted_socket = _serve.connect_accepted_socket
     _stop_serving = _serve.stop_serving
 
+    # Pipes
+    connect_read_pipe = _pipes.connect_read_pipe
+    connect_write_pipe = _pipes.connect_write_pipe
+
+    # Subprocesses
+    subprocess_exec = _subprocess.subprocess_exec  # type: ignore[assignment]
+    subprocess_shell = _subprocess.subprocess_shell  # type: ignore[assignment]
+    _make_subprocess_transport = _subprocess.make_subprocess_transport
+    _child_watcher_callback = _subprocess.child_watcher_callback
+
     # Signals
     add_signal_handler = _signals.add_signal_handler
     remove_signal_handler = _signals.remove_signal_handler
@@ -144,9 +158,5 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     sock_recvfrom = _unsupported.sock_recvfrom
     sock_recvfrom_into = _unsupported.sock_recvfrom_into
     sock_sendto = _unsupported.sock_sendto
-    connect_read_pipe = _unsupported.connect_read_pipe
-    connect_write_pipe = _unsupported.connect_write_pipe
-    subprocess_exec = _unsupported.subprocess_exec
-    subprocess_shell = _unsupported.subprocess_shell
     sendfile = _unsupported.sendfile
     sock_sendfile = _unsupported.sock_sendfile

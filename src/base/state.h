@@ -22,6 +22,7 @@
     X(handle) X(timer_handle) X(job_call)                                   \
     X(future) X(future_iter) X(task)                                        \
     X(tcp_transport) X(unix_transport) X(listener)                          \
+    X(read_pipe) X(write_pipe)                                              \
     X(sock_op)
 
 /* X(name): the interned string is state->str_##name. */
@@ -50,6 +51,7 @@
     X(AsyncioTimerHandle, "asyncio.events", "TimerHandle")                  \
     X(AsyncioSharedHandle, "asyncio.events", PYCOMPAT_SHARED_HANDLE)        \
     X(Transport, "asyncio.transports", "Transport")                         \
+    X(ReadTransport, "asyncio.transports", "ReadTransport")                 \
     X(Protocol, "asyncio.protocols", "Protocol")                            \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")            \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                 \

@@ -228,6 +228,10 @@ transport_end(Transport *self, PyObject *exc)
     if (self->conn_lost++ > 0) {
         return;
     }
+    if (self->loop->phase == LOOP_CLOSED) {
+        transport_finish(self);      /* no job will ever run: an end without a word */
+        return;
+    }
     PyObject *reason = Py_NewRef(exc == NULL ? Py_None : exc);
     if (ready_push(self->loop, transport_lose, Py_NewRef((PyObject *)self), reason,
                    NULL) < 0) {

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 
 from hotloop import _core
@@ -48,6 +49,16 @@ def pair(family):
             theirs, _ = server.accept()
     ours.setblocking(False)
     return ours, theirs
+
+
+def pipe(loop, side):
+    ours, theirs = os.pipe() if side == "rb" else os.pipe()[::-1]
+    with open(theirs, "rb" if side == "wb" else "wb"):
+        make = {"rb": loop._make_read_pipe_transport, "wb": loop._make_write_pipe_transport}
+        made = make[side](open(ours, side, buffering=0), asyncio.Protocol())
+        made.close()
+        loop.run_until_complete(asyncio.sleep(0))
+    return made
 
 
 def listener(loop):
@@ -98,6 +109,8 @@ MAKERS = {
     "Task": task,
     "TcpTransport": lambda loop: transport(loop, socket.AF_INET),
     "UnixTransport": lambda loop: transport(loop, socket.AF_UNIX),
+    "ReadPipeTransport": lambda loop: pipe(loop, "rb"),
+    "WritePipeTransport": lambda loop: pipe(loop, "wb"),
     "Listener": listener,
     "SockOp": sock_op,
 }
