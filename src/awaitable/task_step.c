@@ -452,6 +452,26 @@ task_step_in_context(Loop *loop, PyObject *self, PyObject *exc)
     return rc;
 }
 
+/* No memory for what the step had to do: nothing would wake this task again, and who
+ * awaits it would wait for ever.  So the coroutine gets the MemoryError in the next
+ * turn.  Whether it will. */
+static bool
+task_step_retry(PyObject *self)
+{
+    if (!PyErr_ExceptionMatches(PyExc_MemoryError)
+        || future_data(self)->status != FUTURE_PENDING
+        || task_data(self)->fut_waiter != NULL) {
+        return false;
+    }
+    PyObject *exc = PyErr_GetRaisedException();
+    if (task_step_schedule(self, exc) == 0) {
+        Py_DECREF(exc);
+        return true;
+    }
+    PyErr_SetRaisedException(exc);
+    return false;
+}
+
 /* The step failed in a way that is not the coroutine's affair.  0, or -1 with
  * what must leave run_forever. */
 COLD static int
@@ -460,7 +480,7 @@ task_step_report(Loop *loop, PyObject *self, const char *message)
     if (errors_must_leave()) {
         return -1;
     }
-    return loop_report(loop, message, "task", self, NULL);
+    return task_step_retry(self) ? 0 : loop_report(loop, message, "task", self, NULL);
 }
 
 static int
@@ -501,7 +521,10 @@ task_step_wake_job(Loop *loop, Job *job)
         rc = task_step_ending(future, &exc);
     }
     Py_DECREF(future);
-    rc = LIKELY(rc == 0) ? task_step_in_context(loop, self, exc) : rc;
+    if (UNLIKELY(rc < 0)) {
+        exc = PyErr_GetRaisedException();
+    }
+    rc = task_step_in_context(loop, self, exc);
     if (UNLIKELY(rc < 0)) {
         rc = task_step_report(loop, self, "Exception in callback Task.task_wakeup()");
     }

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: MIT
+"""E9, E13: our C code cannot get memory, at any point; nobody crashes and nobody waits for ever."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.c.build import compile_c, python_includes
+from tests.lifetimes.test_lifetimes import HERE
+from tests.tools import PY, child
+
+STEP = 5  # every fifth point on each Python; all of them on the five Pythons together
+
+
+@pytest.mark.slow
+@pytest.mark.hotloop_only(reason="asyncio leaves tasks waiting in half a hundred places")
+def test_e9_any_allocation_may_fail(loop_kind):
+    library = compile_c("memory.c", "-shared", "-fPIC", *python_includes())
+    arguments = [loop_kind, str(library), str(1 + PY[1] % STEP), str(STEP)]
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.lifetimes.scripts.memory_runs_out", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        cwd=HERE.parent.parent,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    for walk in result.values():
+        assert walk["faults"] >= 15
+        assert walk["bad"] == [], done.stderr
+
+
+LITTLE_SPACE = """
+import asyncio, resource, sys
+loop = make_loop()
+reports = []
+loop.set_exception_handler(lambda loop, context: reports.append(context))
+kept = []
+
+class Sink(asyncio.Protocol):
+    def connection_made(self, transport):
+        transport.pause_reading()
+        kept.append(transport)
+
+async def main():
+    server = await loop.create_unix_server(Sink, "\\0hotloop-little-space")
+    transport, _ = await loop.create_unix_connection(asyncio.Protocol, "\\0hotloop-little-space")
+    pages = int(open("/proc/self/statm").read().split()[0])
+    limit = pages * resource.getpagesize() + (64 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    piece = bytearray(4 << 20)
+    outcomes = set()
+    for _ in range(40):
+        try:
+            transport.write(piece)
+            outcomes.add("queued")
+        except MemoryError:
+            outcomes.add("MemoryError")
+        await asyncio.sleep(0)
+    size = transport.get_write_buffer_size()
+    transport.abort()
+    await asyncio.sleep(0.001)
+    server.close()
+    for other in kept:
+        other.abort()
+    await asyncio.sleep(0.001)
+    print(*sorted(outcomes), size < 160 << 20)
+
+loop.run_until_complete(main())
+print(loop.run_until_complete(asyncio.sleep(0, "alive")))
+loop.close()
+"""
+
+
+@pytest.mark.no_sanitizer
+@pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS and /proc")
+def test_e13_little_address_space(loop_kind):
+    """write() copies what is no bytes object; when that fails its caller is told, and no other."""
+    done = child(LITTLE_SPACE, kind=loop_kind)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["MemoryError", "queued", "True", "alive"]
