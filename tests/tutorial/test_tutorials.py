@@ -154,7 +154,9 @@ def test_program(name, way):
     if time is not None:
         longest, total = time
         assert took >= longest * 0.999, "a sleep ended early"
-        if total > longest and took >= 0.85 * total:
-            # A busy machine may have been in the way once; not twice.
+        tries = 1
+        while total > longest and took >= 0.85 * total:
+            # A busy machine may have been in the way; not each time.
+            assert tries < 6, f"{took:.3f} s is the sum of the waits, not the longest"
             took = split(run(name, way).stdout)[1]
-            assert took < 0.85 * total, f"{took:.3f} s is the sum of the waits, not the longest"
+            tries += 1
