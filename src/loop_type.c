@@ -16,6 +16,7 @@
 #include "awaitable/task_type.h"
 #include "base/args.h"
 #include "engine/loop.h"
+#include "io/addr_cache.h"
 #include "io/listener.h"
 #include "io/ospipe_read.h"
 #include "io/ospipe_write.h"
@@ -23,7 +24,9 @@
 #include "io/resolver.h"
 #include "io/signals.h"
 #include "io/sock.h"
+#include "io/sock_datagram.h"
 #include "io/stream.h"
+#include "io/udp.h"
 #include "io/watcher.h"
 
 /* ------------------------------------------------------------ make, visit */
@@ -79,6 +82,7 @@ loop_type_close(Loop *self)
     loop_close(self);
     poll_close(self);
     signals_close(self);
+    addr_cache_close(self);
 }
 
 static int
@@ -331,6 +335,15 @@ PyDoc_STRVAR(sock_recv_doc,
 PyDoc_STRVAR(sock_recv_into_doc,
 "sock_recv_into($self, sock, buf)\n--\n\n"
 "Await bytes into a writable buffer; the result is how many.");
+PyDoc_STRVAR(sock_recvfrom_doc,
+"sock_recvfrom($self, sock, bufsize)\n--\n\n"
+"Await a datagram of up to bufsize bytes: (data, address).");
+PyDoc_STRVAR(sock_recvfrom_into_doc,
+"sock_recvfrom_into($self, sock, buf, nbytes=0)\n--\n\n"
+"Await a datagram into a writable buffer, up to nbytes or all of it: (size, address).");
+PyDoc_STRVAR(sock_sendto_doc,
+"sock_sendto($self, sock, data, address)\n--\n\n"
+"Await until the datagram is sent; the result is its size.");
 PyDoc_STRVAR(sock_sendall_doc,
 "sock_sendall($self, sock, data)\n--\n\nAwait until all of data has been sent.");
 PyDoc_STRVAR(sock_connect_doc,
@@ -348,6 +361,10 @@ PyDoc_STRVAR(open_stream_doc,
 "A transport over a connected, non-blocking stream socket.\n\n"
 "dup=False: the descriptor moves into the transport.  dup=True: the transport\n"
 "works on a duplicate and closes `sock` when it closes.  On error nothing is taken.");
+PyDoc_STRVAR(open_datagram_doc,
+"_open_datagram($self, protocol, sock, *, address=None, waiter=None, dup=False)\n--\n\n"
+"A transport over a non-blocking datagram socket, which it closes at its end.\n\n"
+"address: where all is sent.  dup=True: work on a duplicate of the descriptor.");
 PyDoc_STRVAR(listen_doc,
 "_listen($self, sock, protocol_factory, server, backlog)\n--\n\n"
 "A Listener that accepts from a listening socket, which stays the caller's.");
@@ -406,6 +423,10 @@ static PyMethodDef loop_type_methods[] = {
     /* sockets: io/sock.c */
     {"sock_recv", METHOD(sock_py_recv), KEYWORDS, sock_recv_doc},
     {"sock_recv_into", METHOD(sock_py_recv_into), KEYWORDS, sock_recv_into_doc},
+    {"sock_recvfrom", METHOD(sock_datagram_py_recvfrom), KEYWORDS, sock_recvfrom_doc},
+    {"sock_recvfrom_into", METHOD(sock_datagram_py_recvfrom_into), KEYWORDS,
+     sock_recvfrom_into_doc},
+    {"sock_sendto", METHOD(sock_datagram_py_sendto), KEYWORDS, sock_sendto_doc},
     {"sock_sendall", METHOD(sock_py_sendall), KEYWORDS, sock_sendall_doc},
     {"sock_connect", METHOD(sock_py_connect), KEYWORDS, sock_connect_doc},
     {"sock_accept", METHOD(sock_py_accept), KEYWORDS, sock_accept_doc},
@@ -422,6 +443,9 @@ static PyMethodDef loop_type_methods[] = {
     {"_make_read_pipe_transport", METHOD(ospipe_read_py_make), KEYWORDS, read_pipe_doc},
     {"_make_write_pipe_transport", METHOD(ospipe_write_py_make), KEYWORDS,
      write_pipe_doc},
+
+    /* datagrams: io/udp.c */
+    {"_open_datagram", METHOD(udp_py_open), KEYWORDS, open_datagram_doc},
     {0},
 };
 

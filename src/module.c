@@ -24,6 +24,7 @@
 #include "io/resolver.h"
 #include "io/sock.h"
 #include "io/tcp.h"
+#include "io/udp.h"
 #include "loop_type.h"
 
 typedef struct TypeRow {
@@ -48,6 +49,8 @@ static const TypeRow module_types[] = {
     {TYPE(unix_transport), &unix_transport_spec, BASE(Transport), "UnixTransport"},
     {TYPE(read_pipe), &read_pipe_spec, BASE(ReadTransport), "ReadPipeTransport"},
     {TYPE(write_pipe), &write_pipe_spec, BASE(Transport), "WritePipeTransport"},
+    {TYPE(datagram_transport), &datagram_transport_spec, BASE(Transport),
+     "DatagramTransport"},
     {TYPE(listener), &listener_spec, 0, "Listener"},
     {TYPE(sock_op), &sock_op_spec, 0, "SockOp"},
 };
@@ -58,12 +61,27 @@ module_field(ModuleState *state, size_t offset)
     return offset == 0 ? NULL : *(PyObject **)((char *)state + offset);
 }
 
+/* The base class, or a tuple of them: asyncio's datagram transport is an ordinary
+ * Transport as well.  -> new; NULL: object, or an exception */
+static PyObject *
+module_bases(ModuleState *state, const TypeRow *row)
+{
+    PyObject *base = module_field(state, row->base);
+    if (row->offset == TYPE(datagram_transport)) {
+        return PyTuple_Pack(2, base, state->DatagramTransport);
+    }
+    return Py_XNewRef(base);
+}
+
 /* 0 or -1 */
 static int
 module_add_type(PyObject *module, ModuleState *state, const TypeRow *row)
 {
-    PyObject *bases = module_field(state, row->base);
-    PyObject *type = PyType_FromModuleAndSpec(module, row->spec, bases);
+    PyObject *bases = module_bases(state, row);
+    PyObject *type = bases == NULL && PyErr_Occurred()
+                         ? NULL
+                         : PyType_FromModuleAndSpec(module, row->spec, bases);
+    Py_XDECREF(bases);
     if (type == NULL) {
         return -1;
     }

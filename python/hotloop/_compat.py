@@ -49,6 +49,11 @@ SKIP_UNAVAILABLE_ADDRESS = _mentions(
 UNLINK_UNIX_SOCKET = sys.version_info >= (3, 13)
 """`create_unix_server` removes its socket file on close by default."""
 
+ANY_SOCKET_BUT_A_STREAM = _mentions(
+    asyncio.base_events.BaseEventLoop.create_datagram_endpoint, "SOCK_STREAM"
+)
+"""`create_datagram_endpoint(sock=)` refuses stream sockets only; before, all but SOCK_DGRAM."""
+
 POLICY_MAKES_CURRENT_LOOP = sys.version_info < (3, 14)
 """`asyncio.get_event_loop()` makes a loop on demand, through the event loop policy."""
 

@@ -60,24 +60,36 @@ async def getnameinfo(self: Loop, sockaddr: Any, flags: int = 0) -> tuple[str, s
 
 
 async def ensure_resolved(
-    loop: Loop, address: Any, *, family: int = 0, proto: int = 0, flags: int = 0
+    loop: Loop,
+    address: Any,
+    *,
+    family: int = 0,
+    type: int = socket.SOCK_STREAM,
+    proto: int = 0,
+    flags: int = 0,
 ) -> list[AddrInfo]:
-    """Return the stream addresses behind `address`, (host, port) or a longer IPv6 tuple.
+    """Return the addresses behind `address`, (host, port) or a longer IPv6 tuple.
 
     A literal never leaves this function. A name goes through the public `loop.getaddrinfo`,
     because programs and tests replace that.
     """
     host, port = address[:2]
-    literal = _parse_literal(host, port, family, proto, *address[2:])
+    literal = _parse_literal(host, port, family, type, proto, *address[2:])
     if literal is not None:
         return [literal]
     return await loop.getaddrinfo(
-        host, port, family=family, type=socket.SOCK_STREAM, proto=proto, flags=flags
+        host, port, family=family, type=type, proto=proto, flags=flags
     )
 
 
 def _parse_literal(
-    host: Any, port: Any, family: int, proto: int, flowinfo: int = 0, scope_id: int = 0
+    host: Any,
+    port: Any,
+    family: int,
+    type: int,
+    proto: int,
+    flowinfo: int = 0,
+    scope_id: int = 0,
 ) -> AddrInfo | None:
     """Return the address info of a numeric host and port; None if one is a name."""
     if host is None or proto not in (0, socket.IPPROTO_TCP, socket.IPPROTO_UDP):
@@ -98,7 +110,8 @@ def _parse_literal(
         except OSError:
             continue
         tail = (flowinfo, scope_id) if candidate == socket.AF_INET6 else ()
-        return candidate, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, *tail)
+        protocol = socket.IPPROTO_TCP if type == socket.SOCK_STREAM else socket.IPPROTO_UDP
+        return candidate, type, protocol, "", (host, port, *tail)
     return None
 
 

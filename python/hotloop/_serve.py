@@ -478,11 +478,19 @@ def _open_listening_socket(loop: Loop, info: AddrInfo) -> socket.socket | None:
 
 
 def _set_option(sock: socket.socket, level: int, name: int) -> None:
-    try:
+    if name == getattr(socket, "SO_REUSEPORT", None):
+        set_reuse_port(sock)
+    else:
         sock.setsockopt(level, name, True)
+
+
+def set_reuse_port(sock: socket.socket) -> None:
+    """Let other sockets have the same port, or raise ValueError in asyncio's words."""
+    if not hasattr(socket, "SO_REUSEPORT"):
+        raise ValueError("reuse_port not supported by socket module")
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, True)
     except OSError:
-        if name != getattr(socket, "SO_REUSEPORT", None):
-            raise
         raise ValueError(
             "reuse_port not supported by socket module, SO_REUSEPORT defined but not implemented."
         ) from None

@@ -23,9 +23,5 @@ def _refuse(name: str, reason: str) -> Method:
     return method
 
 
-create_datagram_endpoint = _refuse("create_datagram_endpoint", "UDP is not supported yet")
-sock_recvfrom = _refuse("sock_recvfrom", "UDP is not supported yet")
-sock_recvfrom_into = _refuse("sock_recvfrom_into", "UDP is not supported yet")
-sock_sendto = _refuse("sock_sendto", "UDP is not supported yet")
 sendfile = _refuse("sendfile", "sendfile is not supported yet")
 sock_sendfile = _refuse("sock_sendfile", "sendfile is not supported yet")

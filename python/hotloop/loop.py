@@ -9,6 +9,7 @@ rarer is here, by room:
     _exceptions.py   exception handlers
     _resolve.py      names to addresses and back
     _connect.py      outgoing connections
+    _datagram.py     datagram endpoints
     _serve.py        servers and accepted sockets
     _pipes.py        pipes
     _subprocess.py   child processes
@@ -31,6 +32,7 @@ from . import (
     _compat,
     _connect,
     _core,
+    _datagram,
     _exceptions,
     _pipes,
     _resolve,
@@ -132,6 +134,9 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     start_tls = _tls.start_tls
     _make_ssl_transport = _tls.make_transport
 
+    # Datagrams
+    create_datagram_endpoint = _datagram.create_datagram_endpoint  # type: ignore[assignment]
+
     # Servers. typeshed asks for the stdlib's own class Server; the ABC is what asyncio promises.
     create_server = _serve.create_server  # type: ignore[assignment]
     create_unix_server = _serve.create_unix_server  # type: ignore[assignment]
@@ -154,9 +159,5 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     _handle_signal = _signals.handle_signal
 
     # Not yet: NotImplementedError, saying what is missing
-    create_datagram_endpoint = _unsupported.create_datagram_endpoint
-    sock_recvfrom = _unsupported.sock_recvfrom
-    sock_recvfrom_into = _unsupported.sock_recvfrom_into
-    sock_sendto = _unsupported.sock_sendto
     sendfile = _unsupported.sendfile
     sock_sendfile = _unsupported.sock_sendfile

@@ -21,7 +21,7 @@
     X(loop)                                                                 \
     X(handle) X(timer_handle) X(job_call)                                   \
     X(future) X(future_iter) X(task)                                        \
-    X(tcp_transport) X(unix_transport) X(listener)                          \
+    X(tcp_transport) X(unix_transport) X(datagram_transport) X(listener)    \
     X(read_pipe) X(write_pipe)                                              \
     X(sock_op)
 
@@ -39,7 +39,8 @@
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
     X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept)         \
     X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
-    X(ident)
+    X(ident) X(datagram_received) X(error_received) X(sendto) X(recvfrom)   \
+    X(recvfrom_into)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
@@ -52,6 +53,7 @@
     X(AsyncioSharedHandle, "asyncio.events", PYCOMPAT_SHARED_HANDLE)        \
     X(Transport, "asyncio.transports", "Transport")                         \
     X(ReadTransport, "asyncio.transports", "ReadTransport")                 \
+    X(DatagramTransport, "asyncio.transports", "DatagramTransport")         \
     X(Protocol, "asyncio.protocols", "Protocol")                            \
     X(BufferedProtocol, "asyncio.protocols", "BufferedProtocol")            \
     X(TransportSocket, "asyncio.trsock", "TransportSocket")                 \
@@ -72,6 +74,7 @@
     X(main_thread, "threading", "main_thread")                              \
     X(socket_type, "socket", "socket")                                      \
     X(raw_socket_type, "_socket", "socket")                                 \
+    X(raw_getaddrinfo, "_socket", "getaddrinfo")                            \
     X(gaierror, "socket", "gaierror")                                       \
     X(AddressFamily, "socket", "AddressFamily")                             \
     X(SocketKind, "socket", "SocketKind")                                   \

@@ -497,6 +497,7 @@ loop_dealloc(PyObject *op)
     uv_cond_destroy(&self->inbox_finished);
     uv_mutex_destroy(&self->inbox_mutex);
     free(self->slab);
+    free(self->datagrams);
     Py_XDECREF(self->spare_bytes);
     type->tp_free(op);
     Py_DECREF(type);

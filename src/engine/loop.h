@@ -116,6 +116,8 @@ struct Loop {
     ListNode lookups;            /* resolver.c: what libuv's pool is asked for */
     struct Poller *poller;       /* poll.c: add_reader and the sock_* family */
     struct SignalWatch *signals; /* signals.c: the wake-up descriptor */
+    struct UdpArea *datagrams;   /* udp_in.c: where datagrams arrive */
+    struct AddrCache *addresses; /* addr_cache.c: tuples that were seen before */
 };
 
 /* A loop in the memory that tp_alloc made for `type`.  -> new or NULL */

@@ -156,10 +156,8 @@ read_take_bytes(Loop *loop, const char *data, Py_ssize_t size)
 
 /* ------------------------------------------------------------- the protocol */
 
-/* Find protocol.name.  A method that is missing is an error when it is called, not
- * before.  0 or -1 */
-static int
-read_look_up(PyObject *protocol, PyObject *name, ReadMethod *found)
+int
+read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found)
 {
     PyObject *method = PyObject_GetAttr(protocol, name);
     if (method == NULL) {
@@ -192,7 +190,7 @@ read_is_buffered(const ModuleState *state, PyObject *protocol)
         return is_plain < 0 ? -1 : 0;
     }
     ReadMethod get_buffer = {0};
-    if (read_look_up(protocol, state->str_get_buffer, &get_buffer) < 0) {
+    if (read_find_method(protocol, state->str_get_buffer, &get_buffer) < 0) {
         return -1;
     }
     is_buffered = get_buffer.callable != NULL;
@@ -213,10 +211,10 @@ read_learn_buffered(Stream *self, PyObject *protocol)
         }
     }
     BufferedReader *reader = self->buffered;
-    if (read_look_up(protocol, state->str_get_buffer, &reader->get_buffer) < 0) {
+    if (read_find_method(protocol, state->str_get_buffer, &reader->get_buffer) < 0) {
         return -1;
     }
-    return read_look_up(protocol, state->str_buffer_updated, &reader->updated);
+    return read_find_method(protocol, state->str_buffer_updated, &reader->updated);
 }
 
 int
@@ -238,7 +236,7 @@ read_learn_protocol(Stream *self)
         rc = read_learn_buffered(self, protocol);
     }
     else if (is_buffered == 0) {
-        rc = read_look_up(protocol, state->str_data_received, &self->receive);
+        rc = read_find_method(protocol, state->str_data_received, &self->receive);
     }
     if (rc >= 0) {
         self->is_buffered = is_buffered;

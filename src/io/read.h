@@ -15,6 +15,10 @@ char *read_slab(Loop *loop);
  * -> new or NULL */
 PyObject *read_make_bytes(Loop *loop, const char *data, Py_ssize_t size);
 
+/* Find protocol.name.  A method that is missing is an error when it is called, not
+ * before: `found->callable` is NULL then.  0 or -1 */
+int read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found);
+
 /* Find out how the stream's protocol takes its data.  0 or -1: then nothing has
  * changed but the protocol. */
 int read_learn_protocol(Stream *self);

@@ -285,8 +285,8 @@ sock_is_literal(SockOp *self)
 }
 
 /* loop.getaddrinfo(host, port, family=, type=, proto=): the public method, because
- * programs and tests replace it.  -> its iterator, new */
-static PyObject *
+ * programs and tests replace it. */
+PyObject *
 sock_start_lookup(SockOp *self)
 {
     ModuleState *state = self->loop->state;
@@ -339,8 +339,8 @@ sock_begin_connect(SockOp *self)
 }
 
 /* From [(family, type, proto, name, address), ...] to the first address. */
-static int
-sock_resolved_connect(SockOp *self, PyObject *answer)
+int
+sock_take_resolved(SockOp *self, PyObject *answer)
 {
     PyObject *info = PySequence_GetItem(answer, 0);
     PyObject *address = info == NULL ? NULL : PySequence_GetItem(info, 4);
@@ -451,7 +451,7 @@ static const SockKind sock_connect_kind = {
     .side = POLL_WRITE,
     .needs_family = true,
     .begin = sock_begin_connect,
-    .resolved = sock_resolved_connect,
+    .resolved = sock_take_resolved,
     .attempt = sock_try_connect,
     .ask = sock_ask_connect,
 };

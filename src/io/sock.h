@@ -14,4 +14,9 @@ PyObject *sock_py_sendall(PyObject *, PyObject *const *, Py_ssize_t, PyObject *)
 PyObject *sock_py_connect(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 PyObject *sock_py_accept(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
+/* For a kind whose argument is an address: ask loop.getaddrinfo() for its host, and put
+ * the first answer in the argument's place.  -> an iterator, new; 0 or -1 */
+PyObject *sock_start_lookup(SockOp *self);
+int sock_take_resolved(SockOp *self, PyObject *answer);
+
 #endif

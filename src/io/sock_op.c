@@ -166,7 +166,13 @@ int
 sock_op_ask(SockOp *self, PyObject *name, PyObject *argument, PyObject **result)
 {
     *result = call_method(self->sock, name, argument, NULL);
-    if (*result != NULL) {
+    return sock_op_asked(*result);
+}
+
+int
+sock_op_asked(PyObject *result)
+{
+    if (result != NULL) {
         return SOCK_OP_DONE;
     }
     if (PyErr_ExceptionMatches(PyExc_BlockingIOError)

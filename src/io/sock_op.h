@@ -49,7 +49,7 @@ struct SockOp {
     PyObject *argument;          /* owned: buffer or address; or NULL */
     PyObject *future;            /* owned while WAITING, else NULL */
     PyObject *resolver;          /* owned while RESOLVING, else NULL */
-    Py_buffer view;              /* sendall: owned while view.obj != NULL */
+    Py_buffer view;              /* sendall, sendto: owned while view.obj != NULL */
     Py_ssize_t count;            /* recv*: bytes at most; sendall: bytes sent */
     int fd;                      /* while WAITING: where we are registered */
     int family;                  /* of the socket, if the kind needs it; else 0 */
@@ -65,6 +65,9 @@ PyObject *sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock,
 /* Call the socket's method `name` for a kind's `ask`.  SOCK_OP_DONE with *result
  * (new), SOCK_OP_MUST_WAIT where it would block, or -1. */
 int sock_op_ask(SockOp *self, PyObject *name, PyObject *argument, PyObject **result);
+
+/* What a method call of the socket has ended in: the same of its result. */
+int sock_op_asked(PyObject *result);
 
 /* What a failed system call means: SOCK_OP_MUST_WAIT for EAGAIN, else -1 and the
  * exception for errno. */

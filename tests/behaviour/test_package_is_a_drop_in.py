@@ -144,7 +144,6 @@ def test_unknown_names(hotloop):
 
 LATER = [
     ("sendfile", lambda loop: loop.sendfile(None, None)),
-    ("create_datagram_endpoint", lambda loop: loop.create_datagram_endpoint(asyncio.Protocol)),
     ("connect_read_pipe", lambda loop: loop.connect_read_pipe(asyncio.Protocol, None)),
     ("connect_write_pipe", lambda loop: loop.connect_write_pipe(asyncio.Protocol, None)),
     ("subprocess_exec", lambda loop: loop.subprocess_exec(asyncio.SubprocessProtocol, "true")),

@@ -61,6 +61,15 @@ def pipe(loop, side):
     return made
 
 
+def datagram_transport(loop):
+    sock = socket.socket(type=socket.SOCK_DGRAM)
+    sock.setblocking(False)
+    made = loop._open_datagram(asyncio.DatagramProtocol(), sock)
+    made.abort()
+    loop.run_until_complete(asyncio.sleep(0))
+    return made
+
+
 def listener(loop):
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
@@ -111,6 +120,7 @@ MAKERS = {
     "UnixTransport": lambda loop: transport(loop, socket.AF_UNIX),
     "ReadPipeTransport": lambda loop: pipe(loop, "rb"),
     "WritePipeTransport": lambda loop: pipe(loop, "wb"),
+    "DatagramTransport": datagram_transport,
     "Listener": listener,
     "SockOp": sock_op,
 }
