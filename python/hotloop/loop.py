@@ -23,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import os
+import sys
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable
@@ -79,13 +80,14 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
             f"closed={self.is_closed()} debug={self.get_debug()}>"
         )
 
-    def __del__(self, _warn: Any = warnings.warn) -> None:
-        # No name of this module is safe here: at interpreter exit it may be gone already.
+    def __del__(self, _warn: Any = warnings.warn, _ends: Any = sys.is_finalizing) -> None:
+        # No name of a module is safe here: at interpreter exit it may be gone already.
         # A loop whose making failed in C never saw __init__(), and has nothing to close.
         if self.is_closed() or not hasattr(self, "_signal_handlers"):
             return
         _warn(f"unclosed event loop {self!r}", ResourceWarning, source=self)
-        if not self.is_running():
+        # Then the rest of close() is pointless, and C closes the descriptors in any case.
+        if not self.is_running() and not _ends():
             self.close()
 
     # Running, stopping, closing
