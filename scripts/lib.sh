@@ -85,6 +85,18 @@ apt_testsuite() {
     apt_install "$package"
 }
 
+# The databases that tests/ecosystem starts by itself: their programs only. Debian would start a
+# server of the whole machine with each, unless a policy says no.
+apt_databases() (
+    command -v apt-get >/dev/null && ((EUID == 0)) || exit 0
+    if [[ ! -e /usr/sbin/policy-rc.d ]]; then
+        trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+        chmod +x /usr/sbin/policy-rc.d
+    fi
+    apt_install postgresql redis-server
+)
+
 version_of() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null; }
 has_testsuite() { "$1" -c 'import test.test_asyncio' 2>/dev/null; }
 

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: MIT
+"""Which of these tests run, and what several of them share."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.ecosystem.kit import Certificates
+
+HEAVY = os.environ.get("HOTLOOP_TEST_HEAVY", "0" if "HOTLOOP_SANITIZER" in os.environ else "1")
+
+
+def pytest_collection_modifyitems(items):
+    """Heavy tests start big foreign programs, for which one Python of a CI run is enough."""
+    if HEAVY != "0":
+        return
+    skip = pytest.mark.skip(reason="heavy: runs on one Python only (HOTLOOP_TEST_HEAVY=0 here)")
+    for item in items:
+        if item.get_closest_marker("heavy"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))

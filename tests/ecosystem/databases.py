@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: MIT
+"""A PostgreSQL and a Redis server of the test run's own, in folders that go with them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+
+from tests.ecosystem import kit
+
+
+def program(name: str) -> str:
+    """Its path; Debian keeps PostgreSQL's own out of PATH, one folder for each version."""
+    folders = sorted(
+        pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: float(p.parent.name)
+    )
+    path = os.pathsep.join([*map(str, reversed(folders)), os.environ.get("PATH", os.defpath)])
+    found = shutil.which(name, path=path)
+    if found is None:
+        kit.missing(f"{name} is not on this machine")
+    return found
+
+
+def somebody() -> int | None:
+    """Who runs the servers if we are root, whom PostgreSQL refuses; None if we are not."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid
+    kit.missing("no user postgres or nobody to run PostgreSQL as")
+
+
+@contextlib.contextmanager
+def folder_of(user: int | None) -> Iterator[pathlib.Path]:
+    """A short path, for a unix socket's must be, that the user may enter."""
+    with tempfile.TemporaryDirectory(prefix="hotloop-", ignore_cleanup_errors=True) as name:
+        if user is not None:
+            os.chown(name, user, -1)
+        yield pathlib.Path(name)
+
+
+def copied(certificates: kit.Certificates, folder: pathlib.Path, user: int | None):
+    """The certificate's key where the server may read it and nobody else."""
+    for source, name in ((certificates.key, "key.pem"), (certificates.chain, "chain.pem")):
+        shutil.copy(source, folder / name)
+        os.chmod(folder / name, 0o600)
+        if user is not None:
+            os.chown(folder / name, user, -1)
+
+
+class Database:
+    """How to reach a server: the folder of its unix socket, and its port on 127.0.0.1."""
+
+    def __init__(self, folder: pathlib.Path, port: int):
+        self.folder = str(folder)
+        self.port = port
+        self.socket = str(folder / "redis.sock")
+
+
+@contextlib.contextmanager
+def running(command: list[str], folder: pathlib.Path, user: int | None, stop: int):
+    """The server as a process whose output is a file of the folder."""
+    with open(folder / "output", "wb") as file:
+        process = subprocess.Popen(
+            command, cwd=folder, user=user, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+        )
+    try:
+        yield process, folder / "output"
+    finally:
+        process.send_signal(stop)
+        try:
+            process.wait(kit.LIMIT)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def ready(process, output, answers) -> None:
+    def check():
+        assert process.poll() is None, output.read_text()
+        with contextlib.suppress(OSError):
+            return answers()
+
+    kit.wait_until(check, "the server's answer")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@contextlib.contextmanager
+def postgresql(certificates: kit.Certificates) -> Iterator[Database]:
+    """A cluster of its own: trusts everybody, never syncs, speaks TLS."""
+    user = somebody()
+    initdb, postgres, pg_isready = map(program, ("initdb", "postgres", "pg_isready"))
+    with folder_of(user) as folder:
+        port = free_port()
+        options = [
+            "--auth=trust",
+            "--username=postgres",
+            "--no-sync",
+            "--locale=C",
+            "--encoding=UTF8",
+        ]
+        subprocess.run(
+            [initdb, "-D", str(folder / "data"), *options],
+            user=user, cwd=folder, check=True, capture_output=True, timeout=2 * kit.LIMIT,
+        )  # fmt: skip
+        copied(certificates, folder, user)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(folder),
+            "port": port,
+            "fsync": "off",
+            "ssl": "on",
+            "ssl_cert_file": folder / "chain.pem",
+            "ssl_key_file": folder / "key.pem",
+            "jit": "off",
+        }
+        command = [postgres, "-D", str(folder / "data")]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        with running(command, folder, user, signal.SIGINT) as (process, output):
+            question = [pg_isready, "-q", "-h", str(folder), "-p", str(port)]
+            ready(process, output, lambda: subprocess.run(question, check=False).returncode == 0)
+            yield Database(folder, port)
+
+
+@contextlib.contextmanager
+def redis() -> Iterator[Database]:
+    """A server that keeps nothing."""
+    user = somebody()
+    server = program("redis-server")
+    with folder_of(user) as folder:
+        port = free_port()
+        command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
+        command += ["--unixsocket", str(folder / "redis.sock"), "--unixsocketperm", "777"]
+        with running(command, folder, user, signal.SIGTERM) as (process, output):
+            ready(process, output, lambda: ping(folder / "redis.sock"))
+            yield Database(folder, port)
+
+
+def ping(path: pathlib.Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(kit.LIMIT)
+        client.connect(str(path))
+        client.sendall(b"PING\r\n")
+        return client.recv(100) == b"+PONG\r\n"
