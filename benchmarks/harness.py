@@ -164,6 +164,7 @@ ORDER = (
     "four_writes",
     "echo_streams",
     "readline",
+    "sendfile",
     "echo_sock",
     "accept_close",
     "idle_memory",

@@ -22,6 +22,7 @@
 #include "io/ospipe_write.h"
 #include "io/poll.h"
 #include "io/resolver.h"
+#include "io/sendfile.h"
 #include "io/signals.h"
 #include "io/sock.h"
 #include "io/sock_datagram.h"
@@ -350,6 +351,9 @@ PyDoc_STRVAR(sock_connect_doc,
 "sock_connect($self, sock, address)\n--\n\nAwait a connection to address.");
 PyDoc_STRVAR(sock_accept_doc,
 "sock_accept($self, sock)\n--\n\nAwait a connection: (socket, address).");
+PyDoc_STRVAR(sendfile_doc,
+"_sendfile($self, sock, file, offset, count)\n--\n\n"
+"Await until `count` bytes of the file, or all when 0, have gone to the socket.");
 PyDoc_STRVAR(getaddrinfo_doc,
 "_getaddrinfo($self, host, port, family, type, proto, flags)\n--\n\n"
 "socket.getaddrinfo(): a list at once for a literal, otherwise a Future.");
@@ -430,6 +434,7 @@ static PyMethodDef loop_type_methods[] = {
     {"sock_sendall", METHOD(sock_py_sendall), KEYWORDS, sock_sendall_doc},
     {"sock_connect", METHOD(sock_py_connect), KEYWORDS, sock_connect_doc},
     {"sock_accept", METHOD(sock_py_accept), KEYWORDS, sock_accept_doc},
+    {"_sendfile", METHOD(sendfile_py_start), KEYWORDS, sendfile_doc},
 
     /* names: io/resolver.c */
     {"_getaddrinfo", METHOD(resolver_py_getaddrinfo), KEYWORDS, getaddrinfo_doc},

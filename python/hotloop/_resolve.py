@@ -77,9 +77,7 @@ async def ensure_resolved(
     literal = _parse_literal(host, port, family, type, proto, *address[2:])
     if literal is not None:
         return [literal]
-    return await loop.getaddrinfo(
-        host, port, family=family, type=type, proto=proto, flags=flags
-    )
+    return await loop.getaddrinfo(host, port, family=family, type=type, proto=proto, flags=flags)
 
 
 def _parse_literal(

@@ -10,12 +10,12 @@ rarer is here, by room:
     _resolve.py      names to addresses and back
     _connect.py      outgoing connections
     _datagram.py     datagram endpoints
+    _sendfile.py     files to sockets and transports
     _serve.py        servers and accepted sockets
     _pipes.py        pipes
     _subprocess.py   child processes
     _signals.py      signal handlers
     _tls.py          TLS
-    _unsupported.py  what the next version brings
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from . import (
     _pipes,
     _resolve,
     _run,
+    _sendfile,
     _serve,
     _signals,
     _subprocess,
     _tls,
-    _unsupported,
 )
 
 os.register_at_fork(after_in_child=_core.after_fork)
@@ -139,6 +139,12 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     # Datagrams
     create_datagram_endpoint = _datagram.create_datagram_endpoint  # type: ignore[assignment]
 
+    # Files
+    sock_sendfile = _sendfile.sock_sendfile
+    sendfile = _sendfile.sendfile
+    _sock_sendfile_native = _sendfile.sock_sendfile_native
+    _sendfile_native = _sendfile.sendfile_native
+
     # Servers. typeshed asks for the stdlib's own class Server; the ABC is what asyncio promises.
     create_server = _serve.create_server  # type: ignore[assignment]
     create_unix_server = _serve.create_unix_server  # type: ignore[assignment]
@@ -159,7 +165,3 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     add_signal_handler = _signals.add_signal_handler
     remove_signal_handler = _signals.remove_signal_handler
     _handle_signal = _signals.handle_signal
-
-    # Not yet: NotImplementedError, saying what is missing
-    sendfile = _unsupported.sendfile
-    sock_sendfile = _unsupported.sock_sendfile

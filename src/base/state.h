@@ -72,6 +72,7 @@
     X(logger, "asyncio.log", "logger")                                      \
     X(set_wakeup_fd, "signal", "set_wakeup_fd")                             \
     X(main_thread, "threading", "main_thread")                              \
+    X(SendfileMode, "asyncio.constants", "_SendfileMode")                   \
     X(socket_type, "socket", "socket")                                      \
     X(raw_socket_type, "_socket", "socket")                                 \
     X(raw_getaddrinfo, "_socket", "getaddrinfo")                            \

@@ -49,6 +49,20 @@ gate_enter(uv_handle_t *uv)
     return self;
 }
 
+GateLeave
+gate_step_out(void)
+{
+    return PyEval_SaveThread();
+}
+
+void
+gate_step_in(GateLeave left)
+{
+    int error = errno;
+    PyEval_RestoreThread(left);
+    errno = error;
+}
+
 /* Detached, for 50 ms at most: a signal handler of the main thread runs in between.
  * Is it still busy? */
 static bool

@@ -41,6 +41,12 @@ void gate_leave(Loop *loop, int rc, const char *message);
  * tells of it.  0, or -1 with what a signal handler has raised meanwhile. */
 int gate_await(uv_mutex_t *mutex, uv_cond_t *cond, const bool *busy);
 
+/* A system call of our own that may take long, as reading from a disk does: other
+ * threads run between the two.  Nothing of Python may be touched there. */
+typedef PyThreadState *GateLeave;
+GateLeave gate_step_out(void);
+void gate_step_in(GateLeave left);      /* keeps errno */
+
 /* Keep the raised exception, which must leave run_forever, until uv_run is back. */
 void gate_keep_exception(Loop *loop);
 

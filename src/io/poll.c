@@ -501,6 +501,16 @@ poll_forget(Loop *loop, int fd, PollSide side, PyObject *watcher)
     }
 }
 
+void
+poll_rouse_writer(Loop *loop, int fd)
+{
+    PollEntry *entry = poll_find(loop, fd);
+    if (entry != NULL && entry->side[POLL_WRITE].once
+        && poll_fire(loop, fd, POLL_WRITE) < 0) {
+        object_unraisable((PyObject *)loop);
+    }
+}
+
 int
 poll_find_file(Loop *loop, PyObject *file)
 {

@@ -60,6 +60,10 @@ int poll_wait(Loop *loop, int fd, PollSide side, PyObject *future);
 /* Stop waiting, if it is still `watcher` (a future, or a transport) that waits. */
 void poll_forget(Loop *loop, int fd, PollSide side, PyObject *watcher);
 
+/* `fd` is about to be closed: whoever waits to write there tries once more, and learns
+ * that it is gone. */
+void poll_rouse_writer(Loop *loop, int fd);
+
 /* A hint for the next read: the last one took all there was.  Being wrong costs
  * one system call, so nothing is done about descriptors that are re-used. */
 bool poll_is_drained(const Loop *loop, int fd);

@@ -41,6 +41,9 @@ sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument
     self->resolver = NULL;
     self->view.obj = NULL;
     self->count = count;
+    self->offset = 0;
+    self->limit = 0;
+    self->file = -1;
     self->fd = -1;
     self->family = 0;
     self->plain = false;
@@ -628,6 +631,11 @@ static PyMethodDef sock_op_methods[] = {
     {0},
 };
 
+static PyMemberDef sock_op_members[] = {
+    {"count", T_PYSSIZET, offsetof(SockOp, count), READONLY, NULL},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyGetSetDef sock_op_getset[] = {
     {"__name__", sock_op_get_name, NULL, NULL, NULL},
     {"__qualname__", sock_op_get_qualname, NULL, NULL, NULL},
@@ -647,6 +655,7 @@ static PyType_Slot sock_op_slots[] = {
     {Py_am_await, PyObject_SelfIter},
     {Py_am_send, sock_op_send},
     {Py_tp_methods, sock_op_methods},
+    {Py_tp_members, sock_op_members},
     {Py_tp_getset, sock_op_getset},
     {0},
 };

@@ -46,11 +46,14 @@ struct SockOp {
     const SockKind *kind;
     Loop *loop;                  /* owned */
     PyObject *sock;              /* owned: keeps its fd open; NULL when finished */
-    PyObject *argument;          /* owned: buffer or address; or NULL */
+    PyObject *argument;          /* owned: buffer, address or file; or NULL */
     PyObject *future;            /* owned while WAITING, else NULL */
     PyObject *resolver;          /* owned while RESOLVING, else NULL */
     Py_buffer view;              /* sendall, sendto: owned while view.obj != NULL */
-    Py_ssize_t count;            /* recv*: bytes at most; sendall: bytes sent */
+    Py_ssize_t count;            /* recv*: bytes at most; send*: bytes sent */
+    Py_ssize_t offset;           /* sendfile: where in the file to begin */
+    Py_ssize_t limit;            /* sendfile: bytes at most */
+    int file;                    /* sendfile: the descriptor of `argument`, not ours */
     int fd;                      /* while WAITING: where we are registered */
     int family;                  /* of the socket, if the kind needs it; else 0 */
     bool plain;                  /* exactly socket.socket: system calls are right */

@@ -170,6 +170,7 @@ stream_before_close(Resource *resource)
     transport->conn_lost += transport->conn_lost == 0;
     self->reading = false;
     write_drop(self);
+    write_end_lend(self);
     poll_release(transport->loop, self->user_fd, (PyObject *)self);
     poll_release(transport->loop, self->fd, (PyObject *)self);
     stream_part_with_socket(self);
@@ -597,6 +598,32 @@ stream_py_set_protocol(PyObject *op, PyObject *protocol)
     Py_RETURN_NONE;
 }
 
+/* The socket is lent to sendfile(): asyncio's names, for its steps.  Until the reset
+ * the descriptor has no owner, so that sock_sendfile() may wait for it. */
+static PyObject *
+stream_py__make_empty_waiter(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Stream *self = (Stream *)op;
+    if (write_lend(self) < 0) {
+        return NULL;
+    }
+    poll_release(self->transport.loop, self->user_fd, op);
+    poll_release(self->transport.loop, self->fd, op);
+    return Py_NewRef(self->empty_waiter);
+}
+
+static PyObject *
+stream_py__reset_empty_waiter(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Stream *self = (Stream *)op;
+    bool was_lent = self->empty_waiter != NULL;
+    Py_CLEAR(self->empty_waiter);
+    if (was_lent && resource_is_open(&self->resource) && stream_claim(self) < 0) {
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *
 stream_py_can_write_eof(PyObject *Py_UNUSED(op), PyObject *Py_UNUSED(unused))
 {
@@ -654,6 +681,11 @@ PyMethodDef stream_methods[] = {
     {"get_extra_info", METHOD(stream_py_get_extra_info), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("get_extra_info($self, /, name, default=None)\n--\n\nReturn 'socket', "
                "'sockname' or 'peername'.")},
+    {"_make_empty_waiter", stream_py__make_empty_waiter, METH_NOARGS,
+     PyDoc_STR("_make_empty_waiter($self, /)\n--\n\nRefuse write() from now on; return "
+               "a Future of the moment when all is sent.")},
+    {"_reset_empty_waiter", stream_py__reset_empty_waiter, METH_NOARGS,
+     PyDoc_STR("_reset_empty_waiter($self, /)\n--\n\nAllow write() again.")},
     {"get_protocol", transport_py_get_protocol, METH_NOARGS,
      PyDoc_STR("get_protocol($self, /)\n--\n\nReturn the protocol.")},
     {"set_protocol", stream_py_set_protocol, METH_O,
@@ -699,12 +731,21 @@ stream_get__start_tls_compatible(PyObject *Py_UNUSED(op), void *Py_UNUSED(unused
     Py_RETURN_TRUE;
 }
 
+/* loop.sendfile() asks for it. */
+static PyObject *
+stream_get__sendfile_compatible(PyObject *op, void *Py_UNUSED(unused))
+{
+    PyObject *modes = ((Stream *)op)->transport.loop->state->SendfileMode;
+    return PyObject_GetAttrString(modes, "TRY_NATIVE");
+}
+
 PyGetSetDef stream_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {"_extra", stream_get_extra, stream_set_extra, NULL, NULL},
     {"_loop", transport_get_loop, NULL, NULL, NULL},
     {"_protocol", stream_get__protocol, NULL, NULL, NULL},
     {"_protocol_connected", stream_get__protocol_connected, NULL, NULL, NULL},
+    {"_sendfile_compatible", stream_get__sendfile_compatible, NULL, NULL, NULL},
     {"_server", stream_get__server, NULL, NULL, NULL},
     {"_sock", stream_get__sock, NULL, NULL, NULL},
     {"_start_tls_compatible", stream_get__start_tls_compatible, NULL, NULL, NULL},
@@ -735,6 +776,7 @@ stream_traverse(PyObject *op, visitproc visit, void *arg)
     Py_VISIT(self->socket);
     Py_VISIT(self->sockname);
     Py_VISIT(self->peername);
+    Py_VISIT(self->empty_waiter);
     int rc = read_traverse(self, visit, arg);
     return rc ? rc : transport_traverse(&self->transport, visit, arg);
 }
@@ -753,6 +795,7 @@ stream_clear(PyObject *op)
     Py_CLEAR(self->socket);
     Py_CLEAR(self->sockname);
     Py_CLEAR(self->peername);
+    Py_CLEAR(self->empty_waiter);
     transport_clear(&self->transport);
     return 0;
 }

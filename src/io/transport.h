@@ -96,6 +96,7 @@ typedef struct Stream {
     /* write.c */
     bool eof;                /* write_eof() was called */
     bool shut;               /* ... and has reached the kernel */
+    PyObject *empty_waiter;  /* owned: a Future from write_lend() on; else NULL */
     Dirty dirty;             /* in loop->dirty while something is corked */
     WriteQueue queue;
     WriteReq *request;       /* borrowed: libuv's until its callback; NULL when idle */

@@ -13,9 +13,11 @@
  */
 #include "io/write.h"
 
+#include "awaitable/future.h"
 #include "base/errors.h"
 #include "base/pycompat.h"
 #include "engine/gate.h"
+#include "io/poll.h"
 #include "io/read.h"
 
 #include <sys/socket.h>
@@ -130,6 +132,20 @@ write_free_request(WriteReq *request)
     free(request);
 }
 
+/* Sending failed with the raised exception: end the connection. */
+static int
+write_fatal(Stream *self)
+{
+    if (self->empty_waiter != NULL && !errors_must_leave()) {
+        PyObject *exc = PyErr_GetRaisedException();
+        if (future_reject(self->empty_waiter, exc) < 0) {
+            object_unraisable(self->empty_waiter);
+        }
+        PyErr_SetRaisedException(exc);
+    }
+    return transport_fatal(&self->transport, write_error);
+}
+
 static int write_push_out(Stream *self);
 static int write_settle(Stream *self);
 
@@ -144,7 +160,7 @@ write_finish_request(Stream *self, WriteReq *request, int status)
     }
     if (status < 0) {
         errors_from_uv(status);
-        return transport_fatal(&self->transport, write_error);
+        return write_fatal(self);
     }
     if (write_push_out(self) < 0) {
         return -1;
@@ -223,10 +239,14 @@ write_all_sent(Stream *self)
 {
     if (self->transport.closing) {
         transport_end(&self->transport, NULL);
+        return;
     }
-    else if (self->eof && !self->shut) {
+    if (self->eof && !self->shut) {
         self->shut = true;
         shutdown(self->fd, SHUT_WR);
+    }
+    if (self->empty_waiter != NULL && future_resolve(self->empty_waiter, Py_None) < 0) {
+        object_unraisable(self->empty_waiter);
     }
 }
 
@@ -238,7 +258,8 @@ write_settle(Stream *self)
         return 0;
     }
     if (LIKELY(write_queue_is_empty(&self->queue) && self->request == NULL)) {
-        if (UNLIKELY(self->transport.closing || self->eof)) {
+        if (UNLIKELY(self->transport.closing || self->eof
+                     || self->empty_waiter != NULL)) {
             write_all_sent(self);
         }
         return 0;
@@ -257,10 +278,10 @@ write_push_out(Stream *self)
     int number = write_drain(self);
     if (UNLIKELY(number != 0)) {
         errors_from_errno(number);
-        return transport_fatal(&self->transport, write_error);
+        return write_fatal(self);
     }
     if (UNLIKELY(!write_queue_is_empty(&self->queue)) && write_submit(self) < 0) {
-        return transport_fatal(&self->transport, write_error);
+        return write_fatal(self);
     }
     return 0;
 }
@@ -282,6 +303,33 @@ write_flush_dirty(Dirty *dirty)
         gate_keep_exception(loop);
     }
     Py_DECREF(owner);
+}
+
+int
+write_lend(Stream *self)
+{
+    if (self->empty_waiter != NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "Empty waiter is already set");
+        return -1;
+    }
+    self->empty_waiter = future_new(self->transport.loop);
+    return self->empty_waiter == NULL ? -1 : write_flush(self);
+}
+
+void
+write_end_lend(Stream *self)
+{
+    Loop *loop = self->transport.loop;
+    if (self->empty_waiter == NULL || loop->phase == LOOP_CLOSED) {
+        return;
+    }
+    PyObject *exc = PyObject_CallFunction(PyExc_ConnectionError, "s",
+                                          "Connection is closed by peer");
+    if (exc == NULL || future_reject(self->empty_waiter, exc) < 0) {
+        object_unraisable((PyObject *)self);
+    }
+    Py_XDECREF(exc);
+    poll_rouse_writer(loop, self->user_fd);
 }
 
 void
@@ -334,7 +382,7 @@ write_large_buffer(Stream *self, const Py_buffer *view)
         ssize_t n = write_send(self->fd, view->buf, size);
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
             errors_from_errno(errno);
-            return transport_fatal(&self->transport, write_error);
+            return write_fatal(self);
         }
         sent = n > 0 ? (size_t)n : 0;
     }
@@ -384,6 +432,13 @@ write_view(Stream *self, const Py_buffer *view)
     return write_queued(self);
 }
 
+static int
+write_refuse_lent(void)
+{
+    PyErr_SetString(PyExc_RuntimeError, "unable to write; sendfile is in progress");
+    return -1;
+}
+
 /* Whatever is not a bytes object, or comes after write_eof().  In asyncio's order. */
 static int
 write_unusual(Stream *self, PyObject *data)
@@ -397,6 +452,9 @@ write_unusual(Stream *self, PyObject *data)
     if (self->eof) {
         PyErr_SetString(PyExc_RuntimeError, "Cannot call write() after write_eof()");
         return -1;
+    }
+    if (self->empty_waiter != NULL) {
+        return write_refuse_lent();
     }
     Py_buffer view;
     if (PyObject_GetBuffer(data, &view, PyBUF_SIMPLE) < 0) {
@@ -412,7 +470,8 @@ write_py_write(PyObject *op, PyObject *data)
 {
     Stream *self = (Stream *)op;
     int rc = 0;
-    if (UNLIKELY(!PyBytes_CheckExact(data) || self->eof)) {
+    if (UNLIKELY(!PyBytes_CheckExact(data) || self->eof
+                 || self->empty_waiter != NULL)) {
         rc = write_unusual(self, data);
     }
     else if (LIKELY(PyBytes_GET_SIZE(data) > 0)) {
@@ -488,6 +547,10 @@ write_py_writelines(PyObject *op, PyObject *pieces)
         PyErr_SetString(PyExc_RuntimeError,
                         PY_AT_LEAST_3_12 ? "Cannot call writelines() after write_eof()"
                                          : "Cannot call write() after write_eof()");
+        return NULL;
+    }
+    if (self->empty_waiter != NULL) {
+        write_refuse_lent();
         return NULL;
     }
     PyObject *frozen = write_freeze(pieces);

@@ -14,6 +14,13 @@ void write_init(Stream *self);
  * leave run_forever; what the network did is not an error of the caller. */
 int write_flush(Stream *self);
 
+/* sendfile() is to write to our socket: refuse write() while `empty_waiter` is there,
+ * which is a Future, resolved once all that was written before is sent.  0 or -1. */
+int write_lend(Stream *self);
+
+/* The socket is about to be closed: a sendfile() that waits must not do so for ever. */
+void write_end_lend(Stream *self);
+
 /* Bytes that the kernel has not taken yet. */
 size_t write_unsent(const Stream *self);
 

@@ -142,25 +142,6 @@ def test_unknown_names(hotloop):
     assert set(hotloop.__all__) <= set(dir(hotloop))
 
 
-LATER = [
-    ("sendfile", lambda loop: loop.sendfile(None, None)),
-    ("connect_read_pipe", lambda loop: loop.connect_read_pipe(asyncio.Protocol, None)),
-    ("connect_write_pipe", lambda loop: loop.connect_write_pipe(asyncio.Protocol, None)),
-    ("subprocess_exec", lambda loop: loop.subprocess_exec(asyncio.SubprocessProtocol, "true")),
-    ("subprocess_shell", lambda loop: loop.subprocess_shell(asyncio.SubprocessProtocol, "true")),
-    ("sock_sendfile", lambda loop: loop.sock_sendfile(None, None)),
-    ("sock_recvfrom", lambda loop: loop.sock_recvfrom(None, 1)),
-    ("sock_recvfrom_into", lambda loop: loop.sock_recvfrom_into(None, bytearray(1))),
-    ("sock_sendto", lambda loop: loop.sock_sendto(None, b"", None)),
-]
-
-
-@pytest.mark.parametrize("name, call", LATER, ids=[name for name, _ in LATER])
-def test_what_is_not_there_yet_says_so(loop, name, call):
-    with pytest.raises(NotImplementedError):
-        run(loop, call(loop))
-
-
 def test_every_method_of_the_abstract_loop_is_there(hotloop):
     missing = [
         name
