@@ -20,6 +20,7 @@
 #include "io/consumer.h"
 #include "io/poll.h"
 #include "io/read.h"
+#include "io/stream_info.h"
 #include "io/write.h"
 
 #include <fcntl.h>
@@ -67,53 +68,6 @@ static const TransportOps stream_ops = {
     .unsent = stream_op_unsent,
     .release = stream_op_release,
 };
-
-/* ---------------------------------------------------------------------- names */
-
-static PyObject *
-stream_get_peername(Stream *self)
-{
-    if (self->peername != NULL) {
-        return Py_NewRef(self->peername);
-    }
-    if (self->peer.in.sin_family != 0) {
-        bool is_in = self->peer.in.sin_family == AF_INET;
-        Addr peer = {.length = is_in ? sizeof(peer.in) : sizeof(peer.in6)};
-        memcpy(&peer.storage, &self->peer, sizeof(self->peer));
-        return addr_to_python(&peer);
-    }
-    if (self->fd < 0) {
-        Py_RETURN_NONE;
-    }
-    self->peername = addr_of_peer(self->fd);
-    return Py_XNewRef(self->peername);
-}
-
-static PyObject *
-stream_get_sockname(Stream *self)
-{
-    if (self->sockname == NULL) {
-        if (self->fd < 0) {
-            Py_RETURN_NONE;
-        }
-        self->sockname = addr_of_socket(self->fd);
-    }
-    return Py_XNewRef(self->sockname);
-}
-
-/* After the end the kernel cannot be asked any more, but log lines are written.
- * For what a listener accepted this costs no system call. */
-static void
-stream_keep_names(Stream *self)
-{
-    if (self->peername == NULL && self->peer.in.sin_family == 0) {
-        self->peername = addr_of_peer(self->fd);
-    }
-    if (self->sockname == NULL) {
-        self->sockname = addr_of_socket(self->fd);
-    }
-    object_unraisable((PyObject *)self);
-}
 
 /* -------------------------------------------------------------------- closing */
 
@@ -164,7 +118,7 @@ stream_before_close(Resource *resource)
                < 0) {
         object_unraisable((PyObject *)self);
     }
-    stream_keep_names(self);
+    stream_info_keep_names(self);
     transport->closing = true;
     transport->ended = true;
     transport->conn_lost += transport->conn_lost == 0;
@@ -477,108 +431,6 @@ stream_py_open(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *
     return self;
 }
 
-/* ------------------------------------------------------------------ extra info */
-
-/* socket.socket over our descriptor; stream_part_with_socket() takes it away again.
- * -> borrowed, or NULL */
-static PyObject *
-stream_make_sock(Stream *self)
-{
-    PyObject *type = self->transport.loop->state->socket_type;
-    if (self->sock == NULL) {
-        self->sock = PyObject_CallFunction(type, "iiii", self->family, SOCK_STREAM,
-                                           self->proto, self->fd);
-    }
-    return self->sock;
-}
-
-/* asyncio's TransportSocket, or None when the connection has ended and nobody had
- * asked before.  -> new */
-static PyObject *
-stream_get_socket(Stream *self)
-{
-    if (self->socket == NULL) {
-        if (!resource_is_open(&self->resource)) {
-            Py_RETURN_NONE;
-        }
-        PyObject *sock = stream_make_sock(self);
-        if (sock == NULL) {
-            return NULL;
-        }
-        PyObject *type = self->transport.loop->state->TransportSocket;
-        self->socket = PyObject_CallOneArg(type, sock);
-    }
-    return Py_XNewRef(self->socket);
-}
-
-typedef struct StreamExtra {
-    const char *name;
-    PyObject *(*get)(Stream *self);          /* -> new or NULL */
-} StreamExtra;
-
-static const StreamExtra stream_extras[] = {
-    {"socket", stream_get_socket},
-    {"sockname", stream_get_sockname},
-    {"peername", stream_get_peername},
-};
-
-/* The dict that asyncio's transports have in _extra, filled when first looked at.
- * -> new reference to the slot's dict */
-static PyObject *
-stream_get_extra(PyObject *op, void *Py_UNUSED(unused))
-{
-    Stream *self = (Stream *)op;
-    if (self->transport.extra != NULL) {
-        return Py_NewRef(self->transport.extra);
-    }
-    PyObject *extra = PyDict_New();
-    for (size_t i = 0; extra != NULL && i < Py_ARRAY_LENGTH(stream_extras); i++) {
-        PyObject *value = stream_extras[i].get(self);
-        if (value == NULL
-            || PyDict_SetItemString(extra, stream_extras[i].name, value) < 0) {
-            Py_CLEAR(extra);
-        }
-        Py_XDECREF(value);
-    }
-    Py_XSETREF(self->transport.extra, Py_XNewRef(extra));
-    return extra;
-}
-
-static int
-stream_set_extra(PyObject *op, PyObject *value, void *Py_UNUSED(unused))
-{
-    Py_XSETREF(((Stream *)op)->transport.extra, Py_XNewRef(value));
-    return 0;
-}
-
-static PyObject *
-stream_py_get_extra_info(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
-                         PyObject *kwnames)
-{
-    static const ArgSpec spec = {"get_extra_info", 1, 2, {"name", "default", NULL}};
-    Stream *self = (Stream *)op;
-    PyObject *given[2];
-    if (args_parse(&spec, args, nargs, kwnames, given) < 0) {
-        return NULL;
-    }
-    PyObject *absent = given[1] == NULL ? Py_None : given[1];
-    if (self->transport.extra != NULL) {
-        PyObject *value = PyDict_Check(self->transport.extra)
-                              ? PyDict_GetItemWithError(self->transport.extra, given[0])
-                              : NULL;
-        return value == NULL && PyErr_Occurred()
-                   ? NULL
-                   : Py_NewRef(value == NULL ? absent : value);
-    }
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(stream_extras); i++) {
-        if (PyUnicode_Check(given[0])
-            && PyUnicode_CompareWithASCIIString(given[0], stream_extras[i].name) == 0) {
-            return stream_extras[i].get(self);
-        }
-    }
-    return Py_NewRef(absent);
-}
-
 /* --------------------------------------------------------------------- methods */
 
 static PyObject *
@@ -678,7 +530,7 @@ PyMethodDef stream_methods[] = {
      PyDoc_STR("get_write_buffer_limits($self, /)\n--\n\nReturn (low, high), bytes.")},
     {"get_write_buffer_size", transport_py_get_write_buffer_size, METH_NOARGS,
      PyDoc_STR("get_write_buffer_size($self, /)\n--\n\nReturn the bytes not sent.")},
-    {"get_extra_info", METHOD(stream_py_get_extra_info), METH_FASTCALL | METH_KEYWORDS,
+    {"get_extra_info", METHOD(stream_info_py_get), METH_FASTCALL | METH_KEYWORDS,
      PyDoc_STR("get_extra_info($self, /, name, default=None)\n--\n\nReturn 'socket', "
                "'sockname' or 'peername'.")},
     {"_make_empty_waiter", stream_py__make_empty_waiter, METH_NOARGS,
@@ -702,7 +554,7 @@ stream_get__sock(PyObject *op, void *Py_UNUSED(unused))
     if (!resource_is_open(&self->resource)) {
         Py_RETURN_NONE;
     }
-    return stream_get_socket(self);
+    return stream_info_socket(self);
 }
 
 static PyObject *
@@ -741,7 +593,7 @@ stream_get__sendfile_compatible(PyObject *op, void *Py_UNUSED(unused))
 
 PyGetSetDef stream_getset[] = {
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
-    {"_extra", stream_get_extra, stream_set_extra, NULL, NULL},
+    {"_extra", stream_info_get_extra, stream_info_set_extra, NULL, NULL},
     {"_loop", transport_get_loop, NULL, NULL, NULL},
     {"_protocol", stream_get__protocol, NULL, NULL, NULL},
     {"_protocol_connected", stream_get__protocol_connected, NULL, NULL, NULL},
