@@ -155,7 +155,8 @@ stream_info_py_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(stream_info_rows); i++) {
         if (PyUnicode_Check(given[0])
-            && PyUnicode_CompareWithASCIIString(given[0], stream_info_rows[i].name) == 0) {
+            && PyUnicode_CompareWithASCIIString(given[0], stream_info_rows[i].name)
+                   == 0) {
             return stream_info_rows[i].get(self);
         }
     }
