@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tests.ecosystem.kit import Certificates
+from tests.certificates import OPENSSL, Certificates
 
 HEAVY = os.environ.get("HOTLOOP_TEST_HEAVY", "0" if "HOTLOOP_SANITIZER" in os.environ else "1")
 
@@ -24,4 +24,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory) -> Certificates:
+    """An authority and what it signed, made once."""
+    if OPENSSL is None:
+        pytest.skip("the command openssl is not installed")
     return Certificates(tmp_path_factory.mktemp("certificates"))

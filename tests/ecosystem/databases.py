@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 
+from tests.certificates import Certificates
 from tests.ecosystem import kit
 
 
@@ -48,9 +49,12 @@ def folder_of(user: int | None) -> Iterator[pathlib.Path]:
         yield pathlib.Path(name)
 
 
-def copied(certificates: kit.Certificates, folder: pathlib.Path, user: int | None):
+def copied(certificates: Certificates, folder: pathlib.Path, user: int | None):
     """The certificate's key where the server may read it and nobody else."""
-    for source, name in ((certificates.key, "key.pem"), (certificates.chain, "chain.pem")):
+    for source, name in (
+        (certificates.path("good", "key"), "key.pem"),
+        (certificates.path("good"), "chain.pem"),
+    ):
         shutil.copy(source, folder / name)
         os.chmod(folder / name, 0o600)
         if user is not None:
@@ -58,11 +62,12 @@ def copied(certificates: kit.Certificates, folder: pathlib.Path, user: int | Non
 
 
 class Database:
-    """How to reach a server: the folder of its unix socket, and its port on 127.0.0.1."""
+    """How to reach a server: the folder of its unix socket, and its ports on 127.0.0.1."""
 
-    def __init__(self, folder: pathlib.Path, port: int):
+    def __init__(self, folder: pathlib.Path, port: int, tls_port: int = 0):
         self.folder = str(folder)
         self.port = port
+        self.tls_port = tls_port
         self.socket = str(folder / "redis.sock")
 
 
@@ -99,7 +104,7 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def postgresql(certificates: kit.Certificates) -> Iterator[Database]:
+def postgresql(certificates: Certificates) -> Iterator[Database]:
     """A cluster of its own: trusts everybody, never syncs, speaks TLS."""
     user = somebody()
     initdb, postgres, pg_isready = map(program, ("initdb", "postgres", "pg_isready"))
@@ -137,17 +142,21 @@ def postgresql(certificates: kit.Certificates) -> Iterator[Database]:
 
 
 @contextlib.contextmanager
-def redis() -> Iterator[Database]:
-    """A server that keeps nothing."""
+def redis(certificates: Certificates) -> Iterator[Database]:
+    """A server that keeps nothing; it speaks TLS on a port of its own."""
     user = somebody()
     server = program("redis-server")
     with folder_of(user) as folder:
-        port = free_port()
+        port, tls_port = free_port(), free_port()
+        copied(certificates, folder, user)
         command = [server, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         command += ["--unixsocket", str(folder / "redis.sock"), "--unixsocketperm", "777"]
+        command += ["--tls-port", str(tls_port), "--tls-auth-clients", "no"]
+        command += ["--tls-cert-file", "chain.pem", "--tls-key-file", "key.pem"]
+        command += ["--tls-ca-cert-file", "chain.pem"]
         with running(command, folder, user, signal.SIGTERM) as (process, output):
             ready(process, output, lambda: ping(folder / "redis.sock"))
-            yield Database(folder, port)
+            yield Database(folder, port, tls_port)
 
 
 def ping(path: pathlib.Path) -> bool:

@@ -10,7 +10,6 @@ import pathlib
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -215,27 +214,3 @@ def two_processes(server) -> set[str]:
         said = {body(ask(server, "/hold"))}
         said.add(first.makefile("rb").read().rpartition(b"\r\n")[2].decode())
     return said
-
-
-class Certificates:
-    """An authority, a certificate of 127.0.0.1 and localhost as files, and both sides' contexts."""
-
-    def __init__(self, folder: pathlib.Path):
-        trustme = needs("trustme")
-        authority = trustme.CA()
-        issued = authority.issue_cert("127.0.0.1", "localhost")
-        self.key, self.chain, self.authority = (
-            str(folder / name) for name in ("key.pem", "chain.pem", "authority.pem")
-        )
-        issued.private_key_pem.write_to_path(self.key)
-        for number, pem in enumerate(issued.cert_chain_pems):
-            pem.write_to_path(self.chain, append=number > 0)
-        authority.cert_pem.write_to_path(self.authority)
-
-    def client(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.authority)
-
-    def server(self) -> ssl.SSLContext:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(self.chain, self.key)
-        return context

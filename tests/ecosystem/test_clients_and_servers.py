@@ -10,9 +10,19 @@ import pytest
 from tests.tools import run
 
 
-def test_aiohttp_server_and_client(loop):
+@pytest.fixture(params=["plain", "tls"])
+def contexts(request, certificates):
+    """What the server and the client take as `ssl`, and the letter that their URLs have more."""
+    if request.param == "plain":
+        return None, None, ""
+    return certificates.server(), certificates.client(), "s"
+
+
+def test_aiohttp_server_and_client(loop, contexts):
     aiohttp = pytest.importorskip("aiohttp")
     from aiohttp import web
+
+    server_context, client_context, letter = contexts
 
     async def handler(request):
         if request.path == "/socket":
@@ -28,11 +38,12 @@ def test_aiohttp_server_and_client(loop):
         app.router.add_route("*", "/{tail:.*}", handler)
         runner = web.AppRunner(app)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_context)
         await site.start()
         port = site._server.sockets[0].getsockname()[1]
-        base = f"http://127.0.0.1:{port}"
-        async with aiohttp.ClientSession() as session:
+        base = f"http{letter}://127.0.0.1:{port}"
+        connector = aiohttp.TCPConnector(ssl=client_context or True)
+        async with aiohttp.ClientSession(connector=connector) as session:
             for size in (0, 1000, 1_000_000):
                 async with session.post(f"{base}/page", data=b"x" * size) as response:
                     assert await response.json() == {"path": "/page", "size": size}
@@ -52,7 +63,8 @@ def test_aiohttp_server_and_client(loop):
     run(loop, main(), 40)
 
 
-def test_websockets_server_and_client(loop):
+def test_websockets_server_and_client(loop, contexts):
+    server_context, client_context, letter = contexts
     server_module = pytest.importorskip("websockets.asyncio.server")
     from websockets.asyncio.client import connect
 
@@ -61,11 +73,13 @@ def test_websockets_server_and_client(loop):
             await connection.send(message)
 
     async def main():
-        async with server_module.serve(echo, "127.0.0.1", 0) as server:
+        async with server_module.serve(echo, "127.0.0.1", 0, ssl=server_context) as server:
             port = server.sockets[0].getsockname()[1]
 
+            url = f"ws{letter}://127.0.0.1:{port}"
+
             async def client(number):
-                async with connect(f"ws://127.0.0.1:{port}", proxy=None) as connection:
+                async with connect(url, ssl=client_context, proxy=None) as connection:
                     for size in (1, 1000, 100_000):
                         message = str(number) * size
                         await connection.send(message)
@@ -76,8 +90,9 @@ def test_websockets_server_and_client(loop):
     run(loop, main(), 40)
 
 
-def test_httpx_against_a_stream_server(loop):
+def test_httpx_against_a_stream_server(loop, contexts):
     httpx = pytest.importorskip("httpx")
+    server_context, client_context, letter = contexts
 
     async def serve(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
@@ -90,9 +105,10 @@ def test_httpx_against_a_stream_server(loop):
         writer.close()
 
     async def main():
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        base = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with httpx.AsyncClient(base_url=base, trust_env=False) as client:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=server_context)
+        base = f"http{letter}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        options = {"verify": client_context or False, "trust_env": False}
+        async with httpx.AsyncClient(base_url=base, **options) as client:
             answers = await asyncio.gather(*(client.get("/") for _ in range(20)))
         assert {answer.text for answer in answers} == {"onetwo"}
         server.close()

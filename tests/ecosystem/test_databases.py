@@ -21,19 +21,21 @@ def postgresql(certificates):
 
 
 @pytest.fixture(scope="module")
-def redis_server():
-    with databases.redis() as database:
+def redis_server(certificates):
+    with databases.redis(certificates) as database:
         yield database
 
 
-@pytest.fixture(params=["tcp", "unix"])
-def host(request, postgresql) -> str:
-    return "127.0.0.1" if request.param == "tcp" else postgresql.folder
-
-
-def test_asyncpg(loop, postgresql, host):
+@pytest.mark.parametrize("path", ["tcp", "unix", "tls"])
+def test_asyncpg(loop, postgresql, certificates, path):
     asyncpg = kit.needs("asyncpg")
-    where = {"host": host, "port": postgresql.port, "user": "postgres", "ssl": False}
+    where = {
+        "host": postgresql.folder if path == "unix" else "127.0.0.1",
+        "port": postgresql.port,
+        "user": "postgres",
+        # PostgreSQL's TLS begins in the middle of a connection: start_tls.
+        "ssl": certificates.client() if path == "tls" else False,
+    }
 
     async def main():
         pool = await asyncpg.create_pool(**where, min_size=2, max_size=5)
@@ -78,9 +80,11 @@ def test_asyncpg(loop, postgresql, host):
     run(loop, main(), kit.LIMIT)
 
 
-def test_psycopg(loop, postgresql, host):
+@pytest.mark.parametrize("path", ["tcp", "unix"])
+def test_psycopg(loop, postgresql, path):
     psycopg = kit.needs("psycopg", "psycopg_binary")
-    where = f"host={host} port={postgresql.port} user=postgres sslmode=disable"
+    host = postgresql.folder if path == "unix" else "127.0.0.1"
+    where = f"host={host} port={postgresql.port} user=postgres"  # libpq brings its own TLS
 
     async def main():
         async with await psycopg.AsyncConnection.connect(where, autocommit=True) as connection:
@@ -118,19 +122,22 @@ def test_psycopg(loop, postgresql, host):
     run(loop, main(), kit.LIMIT)
 
 
-@pytest.mark.parametrize("path", ["tcp", "unix"])
-def test_redis(loop, redis_server, path):
+@pytest.mark.parametrize("path", ["tcp", "unix", "tls"])
+def test_redis(loop, redis_server, certificates, path):
     redis = kit.needs("redis.asyncio")
     where = {"host": "127.0.0.1", "port": redis_server.port}
     if path == "unix":
         where = {"unix_socket_path": redis_server.socket}
+    elif path == "tls":
+        where["port"] = redis_server.tls_port
+        where |= {"ssl": True, "ssl_ca_certs": certificates.path("ca")}
 
     async def main():
         async with redis.Redis(**where, decode_responses=True) as client:
             await client.flushall()
             assert await client.ping()
-            counts = await asyncio.gather(*(client.incr("n") for _ in range(100)))
-            assert sorted(counts) == list(range(1, 101))
+            counts = await asyncio.gather(*(client.incr("n") for _ in range(10)))
+            assert sorted(counts) == list(range(1, 11))
             big = "x" * 5_000_000
             await client.set("big", big)
             assert await client.get("big") == big

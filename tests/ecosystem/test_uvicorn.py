@@ -178,3 +178,29 @@ def test_websocket(tmp_path, loop_kind, implementation):
         out, err = process.communicate(timeout=20)
         assert "Traceback" not in err, err
         assert "disconnect" in out
+
+
+def test_tls(tmp_path, loop_kind, certificates):
+    client = pytest.importorskip("websockets.sync.client")
+    options = (
+        "--ssl-keyfile",
+        certificates.path("good", "key"),
+        "--ssl-certfile",
+        certificates.path("good"),
+    )
+    verify = certificates.client()
+    with serving(tmp_path, loop_kind, *options, "--lifespan", "on") as (process, port):
+        base = f"https://127.0.0.1:{port}"
+        with httpx.Client(base_url=base, verify=verify, trust_env=False) as user:
+            assert user.get("/loop").text == loop_kind
+            for size in (0, 1, 10_000, 3_000_000):
+                assert user.post("/", content=b"x" * size).content == b"x" * size
+        url = f"wss://127.0.0.1:{port}"
+        with client.connect(url, ssl=certificates.client(), max_size=None) as connection:
+            for size in (1, 1000, 200_000):
+                connection.send(b"x" * size)
+                assert connection.recv(timeout=20) == b"x" * size
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+        assert "Traceback" not in err, err
+        assert "lifespan.shutdown" in out and "disconnect" in out
