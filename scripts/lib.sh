@@ -159,3 +159,21 @@ build() {
         "$VENV/bin/python" setup.py -q build --build-base "$base/tmp" --build-lib "$LIB"
     [[ -e $LIB/hotloop/__init__.py ]] || die "the build made no package in $LIB"
 }
+
+# beside STATUSES COMMAND ONE OTHER: run `COMMAND ONE` and `COMMAND OTHER` at the same time. The
+# first one's output is shown as it comes, the second one's when both are through; their exit
+# codes go to the array STATUSES.
+beside() {
+    local -n both=$1
+    local command=$2 log=$LOGS/beside-$$.log other
+    (trap - ERR && $command "$4") >"$log" 2>&1 </dev/null &
+    other=$!
+    # Ctrl-C does not reach what runs in a script's background.
+    trap 'kill "$other" 2>/dev/null; exit 130' INT TERM
+    both=(0 0)
+    (trap - ERR && $command "$3") || both[0]=$?
+    say "waiting for the other one: $(tail -n 1 "$log" | cut -c 1-70)"
+    wait "$other" || both[1]=$?
+    trap - INT TERM
+    cat "$log"
+}

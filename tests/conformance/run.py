@@ -30,7 +30,8 @@ from . import expected, loops, matrix
 
 HERE = pathlib.Path(__file__).resolve().parent
 LISTED_FOR = "hotloop"  # exceptions.txt is about this loop; others are run without a list
-WORKERS = 2
+# Processes at a time; half as many where a second suite runs beside this one.
+WORKERS = int(os.environ.get("HOTLOOP_WORKERS", "2"))
 LIMIT = 30.0  # seconds for one test; HOTLOOP_CONFORMANCE_LIMIT sets another
 SHORT_LIMIT = 5.0  # seconds for a test on the list, which is there to fail
 _START = "import sys; sys.path.insert(0, {0!r}); from conformance.worker import main; " \

@@ -37,7 +37,7 @@ def test_e9_any_allocation_may_fail(loop_kind):
 
 
 LITTLE_SPACE = """
-import asyncio, resource, sys
+import asyncio, os, resource, sys
 loop = make_loop()
 reports = []
 loop.set_exception_handler(lambda loop, context: reports.append(context))
@@ -49,8 +49,9 @@ class Sink(asyncio.Protocol):
         kept.append(transport)
 
 async def main():
-    server = await loop.create_unix_server(Sink, "\\0hotloop-little-space")
-    transport, _ = await loop.create_unix_connection(asyncio.Protocol, "\\0hotloop-little-space")
+    name = f"\\0hotloop-space-{os.getpid()}"
+    server = await loop.create_unix_server(Sink, name)
+    transport, _ = await loop.create_unix_connection(asyncio.Protocol, name)
     pages = int(open("/proc/self/statm").read().split()[0])
     limit = pages * resource.getpagesize() + (64 << 20)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
