@@ -124,11 +124,11 @@ def begun(loop, kind, side, factory, context, **options):
         yield task, far
     finally:
         far.close()
-        if not task.done():
+        if not loop.is_closed():
             task.cancel()
-        with contextlib.suppress(BaseException):
-            loop.run_until_complete(task)
-        settle(loop)
+            with contextlib.suppress(BaseException):
+                loop.run_until_complete(task)
+            settle(loop)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What does not become a handshake: silence, garbage, half a hello, an end in the middle (TLS1-3)."""
+"""What becomes no handshake: silence, garbage, half a hello, an end in the middle (TLS1-3)."""
 
 import asyncio
 import contextlib

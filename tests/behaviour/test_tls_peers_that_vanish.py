@@ -12,7 +12,7 @@ from tests.tools import BufferedRecorder, reset, run_until, settle
 
 def test_tls9_fin_without_close_notify(loop, certificates, stream_kind, side, version):
     parts = secured(loop, certificates, stream_kind, side, version=version)
-    with parts as (_transport, protocol, peer):
+    with parts as (_, protocol, peer):
         peer.send(b"half a message")
         peer.step()
         peer.sock.shutdown(socket.SHUT_WR)
@@ -22,7 +22,7 @@ def test_tls9_fin_without_close_notify(loop, certificates, stream_kind, side, ve
 
 
 def test_tls9_a_peer_that_is_reset(loop, certificates, side, version):
-    with secured(loop, certificates, side=side, version=version) as (_transport, protocol, peer):
+    with secured(loop, certificates, side=side, version=version) as (_, protocol, peer):
         peer.step()
         reset(peer.sock)
         run_until(loop, lambda: protocol.lost)
