@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Short names for scripts/, which need no make. ARGS go on to the script: make test ARGS=--quick
 
-.PHONY: help test demo asan refleak analyze coverage test-next bench format lint clean
+.PHONY: help test demo asan refleak analyze coverage test-next parity bench format lint clean
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 test: ## the test suite on every CPython 3.11 to 3.13 found here
@@ -18,6 +18,8 @@ coverage: ## lines and branches of C that the suite reaches
 	./scripts/coverage $(ARGS)
 test-next: ## the suite on Python 3.14 and 3.15, in a chroot (root only)
 	./scripts/test-next $(ARGS)
+parity: ## docs/parity.md: every row of the parity table, on every loop
+	./scripts/parity $(ARGS)
 bench: ## every benchmark on every loop; see benchmarks/README.md
 	./scripts/bench $(ARGS)
 format: ## clang-format over the C code, ruff over the Python code

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import asyncio.tasks
 import weakref
 from collections.abc import Iterator
@@ -37,3 +38,37 @@ def install() -> bool:
                 return False
             return True
     return False
+
+
+class _NoLoop:
+    """As much of a loop as asyncio's Task and Future need to be made."""
+
+    def get_debug(self) -> bool:
+        """Say no."""
+        return False
+
+    def call_soon(self, *args: object, **kwargs: object) -> None:
+        """Call nothing."""
+
+
+def make_probes() -> tuple[Any, ...]:
+    """Return objects in which C code can see where asyncio's Task keeps things (3.14+).
+
+    They are a task of asyncio's own class, a future that differs from it in nothing but being
+    no task, and what the task holds: its coroutine, its name, the future that awaits it.
+    """
+
+    async def nothing() -> None:
+        pass
+
+    loop: Any = _NoLoop()
+    coroutine = nothing()
+    name = "a probe of hotloop"
+    task: Any = asyncio.Task(coroutine, loop=loop, name=name)
+    task._log_destroy_pending = False
+    asyncio.tasks._unregister_task(task)
+    coroutine.close()
+    future: Any = asyncio.Future(loop=loop)
+    waiter: Any = asyncio.Future(loop=loop)
+    asyncio.future_add_to_awaited_by(task, waiter)  # type: ignore[attr-defined]
+    return task, future, coroutine, name, waiter

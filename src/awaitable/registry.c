@@ -124,7 +124,10 @@ registry_setup(ModuleState *state)
         return -1;
     }
     if (PY_AT_LEAST_3_14 || state->current_tasks == NULL) {
-        return registry_allows("thread_slots") ? slots_find(state) : 0;
+        if (registry_allows("thread_slots") && slots_find(state) < 0) {
+            return -1;
+        }
+        return registry_allows("shown_tasks") ? shown_find(state) : 0;
     }
     state->lazy_current = registry_allows("lazy_current");
     state->lazy_hash = state->lazy_current ? registry_loop_hash : NULL;

@@ -8,6 +8,7 @@
 #ifndef HOTLOOP_REGISTRY_H
 #define HOTLOOP_REGISTRY_H
 
+#include "awaitable/shown.h"
 #include "awaitable/slots.h"
 #include "awaitable/task.h"
 #include "base/pycompat.h"
@@ -126,6 +127,9 @@ registry_remove(PyObject *task)
         return 0;
     }
     const ModuleState *state = future_data(task)->state;
+    if (shown_is_on(state) && UNLIKELY(shown_drop_waiters(task) < 0)) {
+        return -1;
+    }
     if (UNLIKELY(state->slot_node == 0)) {
         return registry_remove_slow(task);
     }

@@ -7,6 +7,7 @@
  */
 #include "awaitable/task.h"
 
+#include "awaitable/shown.h"
 #include "base/call.h"
 #include "base/pycompat.h"
 
@@ -55,7 +56,8 @@ task_bind(PyObject *self, PyObject *coro, PyObject *context)
     Py_XSETREF(t->context, context);
     Py_INCREF(coro);
     Py_XSETREF(t->coro, coro);
-    return 0;
+    bool shown = shown_is_on(future_data(self)->state);
+    return shown ? shown_begin(self, coro, t->number) : 0;
 }
 
 PyObject *
@@ -101,6 +103,9 @@ task_set_name(PyObject *self, PyObject *name)
         return -1;
     }
     Py_XSETREF(task_data(self)->name, text);
+    if (shown_is_on(future_data(self)->state)) {
+        shown_set_name(self, text);
+    }
     return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "awaitable/task_step.h"
 
 #include "awaitable/registry.h"
+#include "awaitable/shown.h"
 #include "base/call.h"
 #include "base/errors.h"
 #include "base/pycompat.h"
@@ -153,7 +154,10 @@ task_step_wait(PyObject *self, PyObject *future)
 {
     TaskData *t = task_data(self);
     future_data(future)->blocking = false;
-    if (UNLIKELY(future_add_waiter(future, self) < 0)) {
+    const ModuleState *state = future_data(self)->state;
+    bool task = PY_AT_LEAST_3_14 && Py_TYPE(future) == state->task_type;
+    if (UNLIKELY((task && shown_add_waiter(state, future, self) < 0)
+                 || future_add_waiter(future, self) < 0)) {
         Py_DECREF(future);
         return -1;
     }
@@ -702,6 +706,7 @@ task_step_eager(PyObject *self)
         return rc < 0 ? rc : added;
     }
     Py_CLEAR(task_data(self)->coro);         /* its stack and get_coro() give None */
+    shown_drop_coro(self);
     return rc;
 }
 

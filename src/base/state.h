@@ -118,6 +118,10 @@ typedef struct ModuleState {
     Py_ssize_t slot_current;     /* places in the thread state (slots.c); 0: unknown */
     Py_ssize_t slot_tasks;
     Py_ssize_t slot_node;        /* place in asyncio.Task's struct; 0: unknown */
+    Py_ssize_t shown_name;       /* likewise (shown.c): all four or none */
+    Py_ssize_t shown_coro;
+    Py_ssize_t shown_awaited_by;
+    Py_ssize_t shown_mark;
     bool factory_takes_kwargs;   /* asyncio hands all keywords to a task factory */
     bool lazy_current;           /* publish the current task from the loop's hash */
     bool own_task_list;          /* all_tasks() reads our list, no WeakSet per task */

@@ -219,7 +219,7 @@ def _(t: Trial) -> None:
         assert type(asyncio.run(main(), loop_factory=t.new_loop)) is type(loop)
 
 
-@row("an event loop policy", (3, 4), (3, 13))
+@row("an event loop policy", (3, 4), (3, 15))
 def _(t: Trial) -> None:
     if t.kind == "asyncio":
         policy = asyncio.DefaultEventLoopPolicy()
