@@ -163,18 +163,16 @@ def test_after_the_loss_nothing_is_held(loop, certificates, side):
 
     with begun(loop, "tcp", side, factory, near) as (task, sock):
         peer = Peer(sock, far, server=side == "client")
-        run_until(loop, lambda: peer.step() and peer.shaken and made and made[0].transport)
-        settle(loop)
+        run_until(loop, lambda: peer.step() and peer.shaken and task.done())
         protocol = made.pop()
         gone = weakref.ref(protocol)
         protocol.transport.abort()
         run_until(loop, lambda: protocol.lost)
         settle(loop)
-        protocol.transport = None
-        del protocol
-        gc.collect()
+        protocol.transport = protocol = None
+    task = None  # its result is the transport and the protocol
     gc.collect()
-    assert gone() is None
+    assert task is gone() is None
 
 
 def test_the_loop_can_be_closed_under_it(new_loop, certificates, side):
