@@ -80,7 +80,8 @@ def test_two_workers(tmp_path, loop_kind, certificates, command):
         with client(server, certificates) as user:
             assert user.get("/about").text.startswith(loop_kind)
         server.end()
-    assert server.said.count("lifespan.shutdown") == 2
+    # When one has shut down, hypercorn terminates the other.
+    assert "lifespan.shutdown" in server.said and server.process.returncode == 0
 
 
 def test_inside_a_program(loop, loop_kind):
