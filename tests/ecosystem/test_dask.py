@@ -81,3 +81,12 @@ def test_a_local_cluster(tmp_path, loop_kind, workers):
         "True",
         "end",
     ]
+
+
+@pytest.mark.hotloop_only("the page's own words")
+def test_as_the_page_tells(tmp_path, loop_kind):
+    kit.needs("distributed")
+    (tmp_path / "program.py").write_text(kit.snippet("LocalCluster"))
+    with kit.started(tmp_path, "program.py") as program:
+        program.process.wait(kit.LIMIT)
+    assert program.process.returncode == 0 and "4950" in program.said.splitlines(), program.said

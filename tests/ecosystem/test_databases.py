@@ -80,6 +80,17 @@ def test_asyncpg(loop, postgresql, certificates, path):
     run(loop, main(), kit.LIMIT)
 
 
+@pytest.mark.hotloop_only("the page's own words")
+def test_asyncpg_as_the_page_tells(tmp_path, postgresql, loop_kind):
+    kit.needs("asyncpg")
+    example = kit.snippet("asyncpg.create_pool")
+    where = f"postgresql://postgres@127.0.0.1:{postgresql.port}/postgres"
+    (tmp_path / "program.py").write_text(example.replace("postgresql://localhost/test", where))
+    with kit.started(tmp_path, "program.py") as program:
+        program.process.wait(kit.LIMIT)
+    assert program.said == "42\n"
+
+
 @pytest.mark.parametrize("path", ["tcp", "unix"])
 def test_psycopg(loop, postgresql, path):
     psycopg = kit.needs("psycopg", "psycopg_binary")

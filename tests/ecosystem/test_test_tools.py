@@ -12,16 +12,22 @@ import unittest
 
 import pytest
 
+from tests.ecosystem import kit
 from tests.tools import PY
 
 INSTALL = "import hotloop; hotloop.install()\n"
 
 
-def outcome(folder, kind, source, *arguments, module="pytest", config="[pytest]\n"):
-    """Run a file of tests of somebody's in a process; its output."""
+def outcome(folder, kind, source, *arguments, module="pytest", config="[pytest]\n", conftest=None):
+    """Run a file of tests of somebody's in a process; its output.
+
+    Ours is the loop by install(), or by a conftest.py if one is given.
+    """
     (folder / "test_theirs.py").write_text(textwrap.dedent(source))
     (folder / "pytest.ini").write_text(config)
-    start = INSTALL if kind == "hotloop" else ""
+    start = INSTALL if kind == "hotloop" and conftest is None else ""
+    if conftest is not None:
+        (folder / "conftest.py").write_text(conftest)
     start += f"import sys, runpy; sys.argv[0] = {module!r}\n"
     start += f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)\n"
     path = [os.path.abspath(p) for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p]
@@ -115,6 +121,40 @@ def test_pytest_asyncio(tmp_path, loop_kind):
         config="[pytest]\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n",
     )
     assert "2 passed" in output
+
+
+ONE_TEST = f"""
+import asyncio, os
+import pytest
+
+@pytest.mark.MARK
+async def test_loop():
+    assert {CHECK}
+"""
+
+
+@pytest.mark.hotloop_only("the pages tell how to choose ours")
+@pytest.mark.parametrize("word", ["def pytest_asyncio_loop_factories", "def event_loop_policy"])
+def test_pytest_asyncio_as_the_page_tells(tmp_path, loop_kind, word):
+    plugin = pytest.importorskip("pytest_asyncio")
+    if word.endswith("factories") and tuple(map(int, plugin.__version__.split(".")[:2])) < (1, 4):
+        pytest.skip("the hook came with pytest-asyncio 1.4")
+    # Newer versions say that policies are deprecated; they work all the same.
+    options = ("-q", "-p", "no:cacheprovider", "-W", "ignore::DeprecationWarning")
+    source = ONE_TEST.replace("MARK", "asyncio")
+    config = "[pytest]\nasyncio_default_fixture_loop_scope = function\n"
+    conftest = kit.snippet(word)
+    output = outcome(tmp_path, loop_kind, source, *options, config=config, conftest=conftest)
+    assert "1 passed" in output
+
+
+@pytest.mark.hotloop_only("the pages tell how to choose ours")
+def test_anyios_plugin_as_the_page_tells(tmp_path, loop_kind):
+    pytest.importorskip("anyio")
+    options = ("-q", "-p", "no:cacheprovider", "-p", "no:asyncio")
+    conftest = kit.snippet("def anyio_backend")
+    source = ONE_TEST.replace("MARK", "anyio")
+    assert "1 passed" in outcome(tmp_path, loop_kind, source, *options, conftest=conftest)
 
 
 def test_anyio_pytest_plugin(tmp_path, loop_kind):
