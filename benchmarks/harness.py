@@ -107,6 +107,7 @@ class Serve(Row):
     :param family: ``"tcp"`` or ``"unix"``.
     :param load: the mode of the load generator (echo, reply, http, churn).
     :param limit: arguments of the C server after the family; None if there is none.
+    :param tls: load and limit speak TLS.
     """
 
     serve: Callable[..., Any] | None = None
@@ -117,6 +118,7 @@ class Serve(Row):
     conns: int = 10
     path: str = "/"
     limit: tuple[str, ...] | None = ()
+    tls: bool = False
     unit = "ns"
 
 
@@ -168,8 +170,12 @@ ORDER = (
     "echo_sock",
     "accept_close",
     "idle_memory",
+    "tls_echo",
+    "tls_handshakes",
+    "tls_idle_memory",
     "uvicorn_plaintext",
     "fastapi_json",
+    "uvicorn_tls",
 )
 
 

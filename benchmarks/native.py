@@ -36,14 +36,32 @@ def _libuv_flags() -> list[str]:
     raise SystemExit("the C echo server needs libuv's headers and pkg-config (libuv1-dev)")
 
 
-def loadgen() -> Path:
-    """The load generator."""
+def loadgen(tls: bool = False) -> Path:
+    """The load generator, which for TLS needs OpenSSL's headers (libssl-dev)."""
+    if tls:
+        return _compile(BUILD / "loadgen_tls", C / "loadgen.c", "-DWITH_TLS", "-lssl", "-lcrypto")
     return _compile(BUILD / "loadgen", C / "loadgen.c")
 
 
-def echo_server() -> Path:
-    """The echo server over libuv."""
+def echo_server(tls: bool = False) -> Path:
+    """The echo server over libuv, or over libuv and OpenSSL."""
+    if tls:
+        flags = (*_libuv_flags(), "-lssl", "-lcrypto")
+        return _compile(BUILD / "echo_tls", C / "echo_tls.c", *flags)
     return _compile(BUILD / "echo_uv", C / "echo_uv.c", *_libuv_flags())
+
+
+def certificate() -> tuple[str, str]:
+    """The files of a certificate and its key, on the curve P-256, made when they are needed."""
+    cert, key = BUILD / "cert.pem", BUILD / "key.pem"
+    if not cert.exists():
+        BUILD.mkdir(parents=True, exist_ok=True)
+        command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 365"
+        fresh = BUILD / f"cert.{os.getpid()}"
+        files = ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(fresh)]
+        subprocess.run([*command.split(), *files], check=True, capture_output=True)
+        fresh.replace(cert)
+    return str(cert), str(key)
 
 
 def drive(python: str) -> Path:

@@ -112,7 +112,9 @@ def server_command(bench: Bench, file: Path, row: Serve, loop: str, path: str) -
     if loop != LIMIT:
         return bench.command(file, row, loop, "--unix-path", path)
     where = ["unix", path] if row.family == "unix" else ["tcp"]
-    return [str(native.echo_server()), *where, *row.limit]
+    if row.tls:
+        where = list(native.certificate())
+    return [str(native.echo_server(row.tls)), *where, *row.limit]
 
 
 @contextlib.contextmanager
@@ -150,7 +152,7 @@ def running_server(
 
 def load_command(bench: Bench, row: Serve, address: list[str], *more: str) -> list[str]:
     """The command of the load generator for a row."""
-    command = [str(native.loadgen()), row.load, *address, "--conns", str(row.conns)]
+    command = [str(native.loadgen(row.tls)), row.load, *address, "--conns", str(row.conns)]
     command += ["--size", str(row.size), "--path", row.path, "--cpu", str(bench.load_core)]
     if len(bench.cores) > 1:
         command.append("--spin")
@@ -218,7 +220,7 @@ def measure_idle(bench: Bench, file: Path, row: Idle, loop: str) -> dict[str, An
     clients: list[subprocess.Popen] = []
 
     def connect(count: int, address: list[str]) -> None:
-        command = [str(native.loadgen()), "idle", *address, "--conns", str(count)]
+        command = [str(native.loadgen(row.tls)), "idle", *address, "--conns", str(count)]
         client = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         clients.append(client)
         if not client.stdout.readline():
@@ -250,7 +252,7 @@ def measure(bench: Bench, file: Path, row: Row, loop: str) -> dict[str, Any]:
 
 def has_limit(row: Row) -> bool:
     """Whether a limit in C exists for the row."""
-    if isinstance(row, Idle | Sample):
+    if isinstance(row, Sample) or (isinstance(row, Idle) and not row.tls):
         return False
     return row.limit is not None
 

@@ -17,6 +17,8 @@
  * Common: --conns N --pid SERVER --cpu CORE --spin --warmup S --seconds S --bursts K
  *         --messages M (exactly M answers in one burst without warm-up)
  * Prints one JSON line per burst: messages, wall_ns, cpu_ns.
+ *
+ * Compiled with WITH_TLS all of it goes through OpenSSL; churn is then a handshake each.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -37,6 +39,10 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+#ifdef WITH_TLS
+#  include <openssl/err.h>
+#  include <openssl/ssl.h>
+#endif
 
 #define PORTS_PER_SOURCE 8000   /* then churn moves on to the next 127.x address */
 #define SCRATCH (512 * 1024)
@@ -46,6 +52,9 @@ typedef enum { ECHO, REPLY, HTTP, CHURN, IDLE } Mode;
 
 typedef struct {
     int fd;
+#ifdef WITH_TLS
+    SSL *tls;             /* owned */
+#endif
     size_t sent;          /* bytes of the message that are out */
     size_t got;           /* bytes of the answer that are in */
     size_t expected;      /* length of the answer; 0 while unknown (http) */
@@ -102,6 +111,105 @@ read_clock(clockid_t id)
     }
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
+
+/* --- bytes: -1 with errno like the system's calls ------------------------------- */
+
+#ifdef WITH_TLS
+
+static SSL_CTX *context;
+
+/* Encryption is what is measured, not trust: the certificate is not verified. */
+static void
+tls_prepare(void)
+{
+    context = SSL_CTX_new(TLS_client_method());
+    if (context == NULL) {
+        die("no TLS");
+    }
+    SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE
+                              | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+    SSL_CTX_set_quiet_shutdown(context, 1);
+}
+
+static void
+conn_attach(Conn *conn)
+{
+    conn->tls = SSL_new(context);
+    if (conn->tls == NULL || !SSL_set_fd(conn->tls, conn->fd)) {
+        die("no memory for TLS");
+    }
+    SSL_set_connect_state(conn->tls);
+}
+
+static void
+conn_close(Conn *conn)
+{
+    SSL_free(conn->tls);
+    close(conn->fd);
+}
+
+static ssize_t
+tls_result(Conn *conn, int n)
+{
+    int error;
+    if (n > 0) {
+        return n;
+    }
+    error = SSL_get_error(conn->tls, n);
+    if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+        errno = EAGAIN;
+        return -1;
+    }
+    if (error == SSL_ERROR_ZERO_RETURN) {
+        return 0;
+    }
+    die("TLS: %s", ERR_error_string(ERR_get_error(), NULL));
+}
+
+static ssize_t
+conn_write(Conn *conn, const char *data, size_t size)
+{
+    ERR_clear_error();
+    return tls_result(conn, SSL_write(conn->tls, data, (int)size));
+}
+
+/* Until the kernel has no more, since what OpenSSL holds back causes no event. */
+static ssize_t
+conn_read(Conn *conn)
+{
+    ERR_clear_error();
+    return tls_result(conn, SSL_read(conn->tls, scratch, SCRATCH));
+}
+
+static bool
+conn_shaken(Conn *conn)
+{
+    if (!SSL_is_init_finished(conn->tls)) {
+        tls_result(conn, SSL_do_handshake(conn->tls));
+    }
+    return SSL_is_init_finished(conn->tls);
+}
+
+#else
+
+static void tls_prepare(void) {}
+static void conn_attach(Conn *conn) { (void)conn; }
+static void conn_close(Conn *conn) { close(conn->fd); }
+static bool conn_shaken(Conn *conn) { (void)conn; return true; }
+
+static ssize_t
+conn_write(Conn *conn, const char *data, size_t size)
+{
+    return send(conn->fd, data, size, MSG_NOSIGNAL);
+}
+
+static ssize_t
+conn_read(Conn *conn)
+{
+    return recv(conn->fd, scratch, SCRATCH, 0);
+}
+
+#endif
 
 /* --- connections ---------------------------------------------------------- */
 
@@ -168,6 +276,7 @@ conn_open(Conn *conn)
         || epoll_ctl(epfd, EPOLL_CTL_ADD, conn->fd, &event) < 0) {
         die("epoll: %s", strerror(errno));
     }
+    conn_attach(conn);
     conn->sent = conn->got = 0;
     conn->expected = opt.mode == HTTP ? 0 : message_len;
 }
@@ -178,8 +287,7 @@ static void
 conn_send(Conn *conn)
 {
     while (conn->sent < message_len) {
-        ssize_t n = send(conn->fd, message + conn->sent, message_len - conn->sent,
-                         MSG_NOSIGNAL);
+        ssize_t n = conn_write(conn, message + conn->sent, message_len - conn->sent);
         if (n < 0) {
             if (errno == EAGAIN) {
                 return;
@@ -249,7 +357,7 @@ conn_answered(Conn *conn)
         return;
     }
     if (opt.mode == CHURN) {
-        close(conn->fd);
+        conn_close(conn);
         conn_open(conn);
     }
     conn->sent = conn->got = 0;
@@ -262,7 +370,7 @@ static void
 conn_receive(Conn *conn)
 {
     for (;;) {
-        ssize_t n = recv(conn->fd, scratch, sizeof(scratch), 0);
+        ssize_t n = conn_read(conn);
         if (n < 0) {
             if (errno == EAGAIN) {
                 return;
@@ -277,9 +385,11 @@ conn_receive(Conn *conn)
             conn_answered(conn);
             return;     /* edge-triggered: the next answer brings a new event */
         }
+#ifndef WITH_TLS
         if ((size_t)n < sizeof(scratch)) {
             return;
         }
+#endif
     }
 }
 
@@ -338,6 +448,18 @@ burst(void)
            (unsigned long long)(answers - count), (unsigned long long)wall,
            (unsigned long long)cpu);
     fflush(stdout);
+}
+
+/* The handshakes of all connections, one after the other, and tickets that follow. */
+static void
+shake_hands(void)
+{
+    for (size_t i = 0; i < opt.conns; i++) {
+        while (!conn_shaken(&conns[i])) {
+            struct epoll_event event;
+            epoll_wait(epfd, &event, 1, 1);
+        }
+    }
 }
 
 static void
@@ -451,6 +573,7 @@ main(int argc, char **argv)
     parse(argc, argv);
     prepare_process();
     build_message();
+    tls_prepare();
     epfd = epoll_create1(EPOLL_CLOEXEC);
     conns = calloc(opt.conns, sizeof(*conns));
     if (epfd < 0 || conns == NULL) {
@@ -460,6 +583,7 @@ main(int argc, char **argv)
         conn_open(&conns[i]);
     }
     if (opt.mode == IDLE) {
+        shake_hands();
         wait_idle();
         return 0;
     }
