@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""S5, S6, S10: subinterpreters, free threading, hooks; one loop per thread."""
+"""S3, S5, S6, S10: wake-ups, subinterpreters, free threading, hooks; one loop per thread."""
 
 import asyncio
 import os
 import sys
+import sysconfig
 import threading
 
 import pytest
 
-from tests.tools import PY, assert_usable, child, child_output, run
+from tests.c.build import preloaded
+from tests.tools import PY, TESTS, assert_usable, child, child_output, run
 
 
 def test_a_loop_in_each_of_eight_threads(new_loop):
@@ -185,3 +187,50 @@ def test_g7_daemon_threads_call_in_while_the_interpreter_ends(loop_kind, close):
     for _ in range(5):
         done = child(source, kind=loop_kind, flags=["-W", "ignore"], env=LEAKS_MAY_BE)
         assert done.returncode == 0, (done.returncode, done.stderr)
+
+
+@pytest.mark.hotloop_only(reason="about our extension module")
+def test_s6_the_module_asks_for_the_gil(loop_kind):
+    """Free threading is not claimed: an interpreter without a GIL switches it on for us."""
+    import hotloop._core
+
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        assert sys._is_gil_enabled()
+    sources = (TESTS.parent / "src").rglob("*.[ch]")
+    assert not [path.name for path in sources if "GIL_NOT_USED" in path.read_text()]
+    assert hotloop._core.__name__ == "hotloop._core"
+
+
+WAKES = """
+import ctypes, errno, threading, time
+faults = ctypes.CDLL(None)
+loop = make_loop()
+guard = loop.call_later(20, loop.stop)
+woken = []
+
+def other():
+    for number in range(20):
+        time.sleep(0.002)  # most times the loop sleeps by then
+        faults.fault_arm(b"write", 1, errno.EINTR)
+        loop.call_soon_threadsafe(woken.append, number)
+        while len(woken) <= number:
+            time.sleep(0.0005)
+        hits.append(faults.fault_hits())
+        faults.fault_disarm()
+    loop.call_soon_threadsafe(loop.stop)
+
+hits = []
+threading.Thread(target=other, daemon=True).start()
+loop.run_forever()
+guard.cancel()
+loop.close()
+print(woken == list(range(20)), sum(hits) > 0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@pytest.mark.hotloop_only(reason="asyncio writes by a socket's send")
+def test_s3_the_write_that_wakes_the_loop_is_interrupted(loop_kind):
+    done = child(WAKES, kind=loop_kind, env=preloaded("faults.c"))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True", "True"]
