@@ -28,6 +28,7 @@
 #include "io/sock_datagram.h"
 #include "io/stream.h"
 #include "io/udp.h"
+#include "io/tls_transport.h"
 #include "io/watcher.h"
 
 /* ------------------------------------------------------------ make, visit */
@@ -369,6 +370,11 @@ PyDoc_STRVAR(open_datagram_doc,
 "_open_datagram($self, protocol, sock, *, address=None, waiter=None, dup=False)\n--\n\n"
 "A transport over a non-blocking datagram socket, which it closes at its end.\n\n"
 "address: where all is sent.  dup=True: work on a duplicate of the descriptor.");
+PyDoc_STRVAR(make_tls_doc,
+"_make_tls($self, protocol, sslcontext, waiter, server_side=False,\n"
+"          server_hostname=None, ssl_handshake_timeout=None,\n"
+"          ssl_shutdown_timeout=None, call_connection_made=True)\n--\n\n"
+"An SslTransport, to be made the protocol of a stream of ours.");
 PyDoc_STRVAR(listen_doc,
 "_listen($self, sock, protocol_factory, server, backlog)\n--\n\n"
 "A Listener that accepts from a listening socket, which stays the caller's.");
@@ -442,6 +448,7 @@ static PyMethodDef loop_type_methods[] = {
 
     /* streams: io/stream.c, io/listener.c */
     {"_open_stream", METHOD(stream_py_open), KEYWORDS, open_stream_doc},
+    {"_make_tls", METHOD(tls_transport_py_make), KEYWORDS, make_tls_doc},
     {"_listen", METHOD(listener_py_listen), KEYWORDS, listen_doc},
 
     /* pipes: io/ospipe_read.c, io/ospipe_write.c */

@@ -25,6 +25,8 @@
 #include "io/sock.h"
 #include "io/tcp.h"
 #include "io/udp.h"
+#include "io/tls_ssl.h"
+#include "io/tls_transport.h"
 #include "loop_type.h"
 
 typedef struct TypeRow {
@@ -51,6 +53,8 @@ static const TypeRow module_types[] = {
     {TYPE(write_pipe), &write_pipe_spec, BASE(Transport), "WritePipeTransport"},
     {TYPE(datagram_transport), &datagram_transport_spec, BASE(Transport),
      "DatagramTransport"},
+    {TYPE(tls_transport), &tls_transport_spec, BASE(Transport), "SslTransport"},
+    {TYPE(tls_buffer), &tls_buffer_spec, 0, NULL},
     {TYPE(listener), &listener_spec, 0, "Listener"},
     {TYPE(sock_op), &sock_op_spec, 0, "SockOp"},
 };

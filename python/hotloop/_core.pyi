@@ -3,6 +3,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextvars import Context
 from typing import (
@@ -103,6 +104,11 @@ class SockOp(Coroutine[Any, Any, Any]):
     def throw(self, *args: Any) -> Any: ...
     def close(self) -> None: ...
     def __await__(self) -> Generator[Any, Any, Any]: ...
+
+@final
+class SslTransport(asyncio.Transport):
+    def connection_made(self, transport: asyncio.Transport, /) -> None: ...
+    def _feed(self, data: bytes | bytearray | memoryview, /) -> None: ...
 
 class Loop:
     # Running. _run() is the inside of run_forever(); _close() of close().
@@ -223,6 +229,17 @@ class Loop:
         waiter: asyncio.Future[Any] | None = None,
         dup: bool = False,
     ) -> asyncio.DatagramTransport: ...
+    def _make_tls(
+        self,
+        protocol: asyncio.BaseProtocol,
+        sslcontext: ssl.SSLContext,
+        waiter: asyncio.Future[Any] | None,
+        server_side: bool = False,
+        server_hostname: str | None = None,
+        ssl_handshake_timeout: float | None = None,
+        ssl_shutdown_timeout: float | None = None,
+        call_connection_made: bool = True,
+    ) -> SslTransport: ...
     def _listen(
         self,
         sock: socket.socket,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Methods of Loop: TLS, on new connections and in the middle of a stream.
 
-TLS is a protocol between a transport that carries ciphertext and the application's protocol.
+The state machine is in C (`src/io/tls.c`). One `_core.SslTransport` is the protocol of the stream
+that carries the ciphertext and the transport of the application's protocol.
 """
 
 from __future__ import annotations
@@ -17,8 +18,13 @@ try:
 except ImportError:  # a Python without OpenSSL
     ssl = None  # type: ignore[assignment]
 
+from . import _core
+
 if TYPE_CHECKING:
     from .loop import Loop
+
+
+_STREAMS = (_core.TcpTransport, _core.UnixTransport)  # what C can speak TLS on
 
 
 class TlsOptions(NamedTuple):
@@ -46,11 +52,41 @@ def make_options(ssl: Any, **keywords: Any) -> TlsOptions | None:
 
 def wrap_protocol(
     loop: Loop, protocol: Any, waiter: Any, options: TlsOptions, call_connection_made: bool = True
-) -> Any:
-    """Return a protocol that speaks TLS and hands plain bytes to `protocol`.
+) -> _core.SslTransport:
+    """Return what speaks TLS on one of our streams and hands plain bytes to `protocol`.
 
     `waiter` is a future that is resolved when the handshake is done, or None. Raises ValueError
     for a timeout that is not positive, and on the server side if there is no context.
+    """
+    context = options.sslcontext or _default_context(options)
+    return loop._make_tls(
+        protocol,
+        context,
+        waiter,
+        options.server_side,
+        options.server_hostname,
+        options.ssl_handshake_timeout,
+        options.ssl_shutdown_timeout,
+        call_connection_made,
+    )
+
+
+def _default_context(options: TlsOptions) -> Any:
+    """Return the context behind `ssl=True`. Raises ValueError: a server needs one of its own."""
+    if options.server_side:
+        raise ValueError("Server side SSL needs a valid SSLContext")
+    context = ssl.create_default_context()
+    if not options.server_hostname:
+        context.check_hostname = False
+    return context
+
+
+def wrap_foreign(
+    loop: Loop, protocol: Any, waiter: Any, options: TlsOptions, call_connection_made: bool
+) -> Any:
+    """Return the standard library's TLS protocol: it needs no more than a transport's methods.
+
+    For TLS inside TLS, and for transports that others have made.
     """
     return asyncio.sslproto.SSLProtocol(
         loop,
@@ -78,7 +114,7 @@ def make_transport(
     """
     tls = wrap_protocol(self, protocol, waiter, TlsOptions(sslcontext, **keywords))
     self._open_stream(tls, sock, dup=dup)
-    return tls._app_transport
+    return tls
 
 
 def wrap_factory(
@@ -140,11 +176,13 @@ async def start_tls(
         sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
     )
     waiter = self.create_future()
-    tls = wrap_protocol(self, protocol, waiter, options, call_connection_made=False)
+    native = type(transport) in _STREAMS and transport._loop is self
+    wrap = wrap_protocol if native else wrap_foreign
+    tls: Any = wrap(self, protocol, waiter, options, call_connection_made=False)
     # Nothing may arrive between here and connection_made().
     transport.pause_reading()
     if server_side:
-        _move_buffer(protocol, tls)
+        _move_buffer(protocol, tls._feed if native else tls._incoming.write)
     transport.set_protocol(tls)
     made = self.call_soon(tls.connection_made, transport)
     resumed = self.call_soon(transport.resume_reading)
@@ -158,7 +196,7 @@ async def start_tls(
     return tls._app_transport
 
 
-def _move_buffer(protocol: Any, tls: Any) -> None:
+def _move_buffer(protocol: Any, feed: Callable[[Any], object]) -> None:
     """Hand TLS what an impatient client has sent already and a StreamReader has read.
 
     asyncio does so in its newest releases (gh-142352); before, the handshake never ended.
@@ -166,5 +204,5 @@ def _move_buffer(protocol: Any, tls: Any) -> None:
     if isinstance(protocol, asyncio.StreamReaderProtocol):
         buffer = getattr(getattr(protocol, "_stream_reader", None), "_buffer", None)
         if buffer:
-            tls._incoming.write(buffer)
+            feed(buffer)
             buffer.clear()

@@ -16,7 +16,8 @@ state_set_def(PyModuleDef *def)
     state_def = def;
 }
 
-/* import module; module.attribute, or the module itself.  -> new or NULL */
+/* import module; module.attribute, or the module itself; "Type.method" goes one step
+ * further.  -> new or NULL */
 static PyObject *
 state_import(const char *module, const char *attribute)
 {
@@ -24,8 +25,15 @@ state_import(const char *module, const char *attribute)
     if (imported == NULL || attribute == NULL) {
         return imported;
     }
-    PyObject *value = PyObject_GetAttrString(imported, attribute);
+    const char *dot = strchr(attribute, '.');
+    int length = dot == NULL ? (int)strlen(attribute) : (int)(dot - attribute);
+    PyObject *name = PyUnicode_FromStringAndSize(attribute, length);
+    PyObject *value = name == NULL ? NULL : PyObject_GetAttr(imported, name);
+    Py_XDECREF(name);
     Py_DECREF(imported);
+    if (value != NULL && dot != NULL) {
+        Py_SETREF(value, PyObject_GetAttrString(value, dot + 1));
+    }
     return value;
 }
 
@@ -39,6 +47,13 @@ static const ImportRow state_imports[] = {
 #define STATE_ROW(field, module, attribute) \
     {offsetof(ModuleState, field), module, attribute},
     STATE_IMPORTS(STATE_ROW)
+#undef STATE_ROW
+};
+
+static const ImportRow state_ssl[] = {
+#define STATE_ROW(field, module, attribute) \
+    {offsetof(ModuleState, field), module, attribute},
+    STATE_SSL(STATE_ROW)
 #undef STATE_ROW
 };
 
@@ -60,6 +75,7 @@ static const size_t state_owned[] = {
 #undef STATE_ROW
 #define STATE_ROW(name, ...) offsetof(ModuleState, name),
     STATE_IMPORTS(STATE_ROW)
+    STATE_SSL(STATE_ROW)
 #undef STATE_ROW
     offsetof(ModuleState, stock_handle_run),
     offsetof(ModuleState, current_tasks),
@@ -83,6 +99,26 @@ state_field(ModuleState *state, size_t offset)
     return (PyObject **)((char *)state + offset);
 }
 
+/* 0 or -1 */
+static int
+state_import_rows(ModuleState *state, const ImportRow *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        PyObject *value = state_import(rows[i].module, rows[i].attribute);
+        if (value == NULL) {
+            return -1;
+        }
+        Py_XSETREF(*state_field(state, rows[i].offset), value);
+    }
+    return 0;
+}
+
+int
+state_import_ssl(ModuleState *state)
+{
+    return state_import_rows(state, state_ssl, Py_ARRAY_LENGTH(state_ssl));
+}
+
 int
 state_setup(ModuleState *state, PyObject *module)
 {
@@ -95,13 +131,8 @@ state_setup(ModuleState *state, PyObject *module)
         }
         *state_field(state, state_names[i].offset) = name;
     }
-    for (size_t i = 0; i < Py_ARRAY_LENGTH(state_imports); i++) {
-        const ImportRow *row = &state_imports[i];
-        PyObject *value = state_import(row->module, row->attribute);
-        if (value == NULL) {
-            return -1;
-        }
-        *state_field(state, row->offset) = value;
+    if (state_import_rows(state, state_imports, Py_ARRAY_LENGTH(state_imports)) < 0) {
+        return -1;
     }
     state->stock_handle_run = PyObject_GetAttr(state->AsyncioHandle, state->str__run);
     return state->stock_handle_run == NULL ? -1 : 0;

@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "base/list.h"
+#include "base/state_ssl.h"
 
 /* X(field): the heap type is state->field##_type. */
 #define STATE_TYPES(X)                                                      \
@@ -22,7 +23,7 @@
     X(handle) X(timer_handle) X(job_call)                                   \
     X(future) X(future_iter) X(task)                                        \
     X(tcp_transport) X(unix_transport) X(datagram_transport) X(listener)    \
-    X(read_pipe) X(write_pipe)                                              \
+    X(read_pipe) X(write_pipe) X(tls_transport) X(tls_buffer)               \
     X(sock_op)
 
 /* X(name): the interned string is state->str_##name. */
@@ -40,7 +41,7 @@
     X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept)         \
     X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
     X(ident) X(datagram_received) X(error_received) X(sendto) X(recvfrom)   \
-    X(recvfrom_into)
+    X(recvfrom_into) X(pending)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
@@ -92,6 +93,7 @@ typedef struct ModuleState {
 #undef STATE_FIELD
 #define STATE_FIELD(name, ...) PyObject *name;               /* owned */
     STATE_IMPORTS(STATE_FIELD)
+    STATE_SSL(STATE_FIELD)
 #undef STATE_FIELD
     PyObject *module;            /* borrowed: we live in its memory */
     PyObject *stock_handle_run;  /* owned: asyncio.Handle._run as it was at import */
@@ -129,6 +131,9 @@ typedef struct ModuleState {
 
 /* Fill names and imports; types are made by module.c.  0 or -1. */
 int state_setup(ModuleState *state, PyObject *module);
+
+/* Import what STATE_SSL lists.  0 or -1. */
+int state_import_ssl(ModuleState *state);
 
 int state_traverse(ModuleState *state, visitproc visit, void *arg);
 int state_clear(ModuleState *state);

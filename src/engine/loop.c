@@ -499,6 +499,7 @@ loop_dealloc(PyObject *op)
     free(self->slab);
     free(self->datagrams);
     Py_XDECREF(self->spare_bytes);
+    Py_XDECREF(self->tls_buffer);
     type->tp_free(op);
     Py_DECREF(type);
     Py_XDECREF(module);

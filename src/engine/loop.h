@@ -98,6 +98,7 @@ struct Loop {
     PyObject *spare_bytes;       /* owned: what was read last; used again once nobody
                                     else has it; or NULL */
     Py_ssize_t spare_room;       /* bytes it has room for */
+    PyObject *tls_buffer;        /* owned: tls_ssl.c's room for plaintext, or NULL */
 
     /* awaitable/: what floor 2 keeps per loop */
     ListNode tasks;              /* every unfinished native task (registry.c) */

@@ -4,7 +4,10 @@
  */
 #include "io/consumer.h"
 
+#include "io/tls.h"
+
 static const ConsumerFinder consumer_finders[] = {
+    tls_find_consumer,
     NULL,
 };
 

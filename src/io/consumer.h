@@ -26,13 +26,13 @@
 typedef int (*ConsumerCall)(PyObject *self, Transport *transport);
 
 struct Consumer {
-    ConsumerCall made;                   /* connection_made(transport) */
+    ConsumerCall made; /* connection_made(transport) */
     int (*received)(PyObject *self, Transport *transport, const char *data,
-                    size_t size);        /* data_received(), never with 0 bytes */
+                    size_t size); /* data_received(), never with 0 bytes */
     /* eof_received(): 1 keeps our side open, 0 closes, -1 with an exception */
     ConsumerCall eof;
     int (*lost)(PyObject *self, Transport *transport,
-                PyObject *exc);          /* connection_lost(exc); exc may be None */
+                PyObject *exc); /* connection_lost(exc); exc may be None */
     ConsumerCall pause_writing;
     ConsumerCall resume_writing;
 };

@@ -247,12 +247,11 @@ read_learn_protocol(Stream *self)
 
 /* ------------------------------------------------------ the protocol is called */
 
-/* protocol.name(arg) in the transport's context.  -> new or NULL */
-static PyObject *
-read_call(Stream *self, ReadMethod method, PyObject *protocol, PyObject *name,
+PyObject *
+read_call(Transport *self, ReadMethod method, PyObject *protocol, PyObject *name,
           PyObject *arg)
 {
-    PyObject *context = Py_NewRef(self->transport.context);
+    PyObject *context = Py_NewRef(self->context);
     Py_INCREF(protocol);                 /* a look-up may replace it */
     PyObject *callable = method.callable == NULL ? PyObject_GetAttr(protocol, name)
                                                  : Py_NewRef(method.callable);
@@ -284,7 +283,7 @@ read_deliver(Stream *self, const char *bytes, ssize_t size)
     PyObject *result = NULL;
     read_guess_bulk(self, (size_t)size);
     if (LIKELY(data != NULL)) {
-        result = read_call(self, self->receive, transport->protocol,
+        result = read_call(transport, self->receive, transport->protocol,
                            loop->state->str_data_received, data);
         Py_DECREF(data);
     }
@@ -368,7 +367,7 @@ read_borrow(Stream *self)
     PyObject *hint = PyLong_FromLong(-1);
     PyObject *buffer = NULL;
     if (hint != NULL) {
-        buffer = read_call(self, self->buffered->get_buffer, protocol,
+        buffer = read_call(transport, self->buffered->get_buffer, protocol,
                            transport->loop->state->str_get_buffer, hint);
         Py_DECREF(hint);
     }
@@ -436,7 +435,7 @@ read_take_buffer(Stream *self, ssize_t nread)
     PyObject *count = PyLong_FromSsize_t(nread);
     PyObject *result = NULL;
     if (LIKELY(count != NULL)) {
-        result = read_call(self, updated, lender,
+        result = read_call(transport, updated, lender,
                            transport->loop->state->str_buffer_updated, count);
         Py_DECREF(count);
     }

@@ -19,6 +19,10 @@ PyObject *read_make_bytes(Loop *loop, const char *data, Py_ssize_t size);
  * before: `found->callable` is NULL then.  0 or -1 */
 int read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found);
 
+/* protocol.name(arg) in the transport's context.  -> new or NULL */
+PyObject *read_call(Transport *self, ReadMethod method, PyObject *protocol,
+                    PyObject *name, PyObject *arg);
+
 /* Find out how the stream's protocol takes its data.  0 or -1: then nothing has
  * changed but the protocol. */
 int read_learn_protocol(Stream *self);

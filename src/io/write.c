@@ -465,6 +465,16 @@ write_unusual(Stream *self, PyObject *data)
     return rc;
 }
 
+int
+write_piece(Stream *self, PyObject *piece)
+{
+    if (self->transport.conn_lost > 0 || PyBytes_GET_SIZE(piece) == 0) {
+        Py_DECREF(piece);
+        return 0;
+    }
+    return write_queue_push(&self->queue, piece) < 0 ? -1 : write_queued(self);
+}
+
 PyObject *
 write_py_write(PyObject *op, PyObject *data)
 {
@@ -503,9 +513,7 @@ write_freeze_piece(PyObject *piece, Py_ssize_t place)
                         place, Py_TYPE(piece)->tp_name);
 }
 
-/* A tuple of exact bytes objects: nothing in it can run Python code, or be of the
- * wrong type, while it is queued.  -> new or NULL */
-static PyObject *
+PyObject *
 write_freeze(PyObject *pieces)
 {
     PyObject *given = PySequence_Tuple(pieces);

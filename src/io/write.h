@@ -21,6 +21,14 @@ int write_lend(Stream *self);
 /* The socket is about to be closed: a sendfile() that waits must not do so for ever. */
 void write_end_lend(Stream *self);
 
+/* What write() does with an exact bytes object.  Steals piece, also on failure.  0 or
+ * -1 as above. */
+int write_piece(Stream *self, PyObject *piece);
+
+/* The pieces of a writelines() call as a tuple of exact bytes objects: nothing in it
+ * can run Python code, or be of the wrong type, while it is queued.  -> new or NULL */
+PyObject *write_freeze(PyObject *pieces);
+
 /* Bytes that the kernel has not taken yet. */
 size_t write_unsent(const Stream *self);
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 
 from hotloop import _core
 
@@ -35,6 +36,19 @@ def transport(loop, family):
     ours, theirs = pair(family)
     with theirs:
         made = loop._open_stream(asyncio.Protocol(), ours)
+        made.abort()
+        loop.run_until_complete(asyncio.sleep(0))
+    return made
+
+
+def tls_transport(loop):
+    """Its handshake begins, and ends with the connection."""
+    ours, theirs = pair(socket.AF_INET)
+    with theirs:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made = loop._make_tls(asyncio.Protocol(), context, None, False, "localhost")
+        loop._open_stream(made, ours)
+        loop.run_until_complete(asyncio.sleep(0))
         made.abort()
         loop.run_until_complete(asyncio.sleep(0))
     return made
@@ -118,6 +132,7 @@ MAKERS = {
     "Task": task,
     "TcpTransport": lambda loop: transport(loop, socket.AF_INET),
     "UnixTransport": lambda loop: transport(loop, socket.AF_UNIX),
+    "SslTransport": tls_transport,
     "ReadPipeTransport": lambda loop: pipe(loop, "rb"),
     "WritePipeTransport": lambda loop: pipe(loop, "wb"),
     "DatagramTransport": datagram_transport,

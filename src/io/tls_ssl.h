@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tls_ssl.h - what the ssl module does for us, as functions on memory.
+ *
+ * Results below zero are the same everywhere: TLS_SSL_AGAIN means that more
+ * ciphertext has to come first, TLS_SSL_ERROR that an exception is set.
+ */
+#ifndef HOTLOOP_TLS_SSL_H
+#define HOTLOOP_TLS_SSL_H
+
+#include "io/tls.h"
+
+enum {
+    TLS_SSL_OK = 0,
+    TLS_SSL_ERROR = -1,
+    TLS_SSL_AGAIN = -2,
+    TLS_SSL_RECORD = 16 * 1024, /* bytes of the application in one record, at most */
+};
+
+/* Import what we need of the ssl module, once.  0 or -1. */
+int tls_ssl_setup(ModuleState *state);
+
+/* Make the SSL object and its two BIOs.  0 or -1. */
+int tls_ssl_wrap(Tls *self, const TlsOrigin *origin);
+
+/* Let go of the session: after the end, when nobody has a use for it. */
+void tls_ssl_drop(Tls *self);
+
+/* The loop's room for plaintext, LOOP_SLAB_SIZE bytes; NULL with MemoryError.  What is
+ * in it lasts until the next call into Python. */
+char *tls_ssl_slab(Loop *loop);
+
+/* Ciphertext has come.  0 or -1. */
+int tls_ssl_feed(Tls *self, const char *data, size_t size);
+
+/* Ciphertext that has come and was not looked at yet.  -1 with an exception. */
+Py_ssize_t tls_ssl_incoming(Tls *self);
+
+/* Ciphertext that waits to be sent.  -1 with an exception. */
+Py_ssize_t tls_ssl_outgoing(Tls *self);
+
+/* Is it worth while to read?  1, 0 or -1. */
+int tls_ssl_readable(Tls *self);
+
+/* Bytes for the application: how many, 0 after close_notify, or below zero. */
+Py_ssize_t tls_ssl_read(Tls *self, char *room, size_t size);
+
+/* Bytes of the application: how many were encrypted, or below zero. */
+Py_ssize_t tls_ssl_write(Tls *self, const char *data, size_t size);
+
+int tls_ssl_handshake(Tls *self); /* TLS_SSL_OK or below zero */
+int tls_ssl_unwrap(Tls *self);    /* the same: close_notify both ways */
+
+/* Ciphertext to send, all there is, perhaps b"".  -> new or NULL */
+PyObject *tls_ssl_drain(Tls *self);
+
+extern PyType_Spec tls_buffer_spec;
+
+#endif
