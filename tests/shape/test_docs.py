@@ -14,6 +14,7 @@ from tests.shape.source import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
 PATH = re.compile(r"`((?:src|python|tests|docs|benchmarks|examples|scripts|\.ci)/[\w./-]+)`")
+TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 # A block that cannot stand alone is marked: <!-- not run: the reason --> on the line before it.
 SNIPPET = re.compile(
@@ -41,6 +42,16 @@ def test_every_file_it_names_exists(page):
     named |= {page.parent / path for path in LINK.findall(text)}
     missing = sorted(str(path) for path in named if not path.exists())
     assert not missing, f"{page.name} names files that are not there: {missing}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_it_names_exists(page):
+    missing = [
+        f"{path}::{name}"
+        for path, name in TEST.findall(page.read_text())
+        if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text()
+    ]
+    assert not missing, f"{page.name} names tests that are not there: {missing}"
 
 
 @pytest.mark.parametrize("code", list(snippets()))
