@@ -83,7 +83,7 @@ def test_much_arrives_whole_and_in_order(loop, ends):
 
 def test_a_buffer_may_be_changed_once_it_is_written(loop, ends):
     reader, received = read_from(loop, ends[0])
-    writer, sending = write_to(loop, ends[1])
+    writer, _ = write_to(loop, ends[1])
     buffer = bytearray(b"a" * 300_000)
     writer.write(memoryview(buffer))
     writer.write(buffer)
@@ -135,7 +135,7 @@ def test_a_true_answer_to_eof_keeps_nothing_open(loop):
 def test_one_terminal_both_ways(loop):
     master, slave = os.openpty()
     tty.setraw(slave)
-    reader, received = read_from(loop, open(os.dup(master), "rb", buffering=0))
+    _, received = read_from(loop, open(os.dup(master), "rb", buffering=0))
     writer, _ = write_to(loop, open(master, "wb", buffering=0))
     writer.write(b"ping")
     assert os.read(slave, 10) == b"ping"
