@@ -218,7 +218,7 @@ static PyObject *
 loop_type_get_current_handle(PyObject *op, void *Py_UNUSED(closure))
 {
     PyObject *current = ((Loop *)op)->current_handle;
-    return Py_NewRef(current == NULL ? Py_None : current);
+    return object_or_none(current);
 }
 
 static PyObject *

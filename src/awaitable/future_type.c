@@ -75,7 +75,7 @@ future_type_py_exception(PyObject *self, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     f->log_traceback = false;
-    return Py_NewRef(f->exception == NULL ? Py_None : f->exception);
+    return object_or_none(f->exception);
 }
 
 const char future_type_cancelled_doc[] =
@@ -180,7 +180,7 @@ future_type_py_add_done_callback(PyObject *self, PyObject *const *args,
         || args_parse(&spec, args, nargs, kwnames, found) < 0) {
         return NULL;
     }
-    PyObject *context = found[1] == Py_None ? NULL : found[1];
+    PyObject *context = object_unless_none(found[1]);
     if (future_add_callback(self, found[0], context) < 0) {
         return NULL;
     }
@@ -212,12 +212,6 @@ future_type_py_get_loop(PyObject *self, PyObject *Py_UNUSED(unused))
 }
 
 /* -------------------------------------------------------------- attributes */
-
-static PyObject *
-future_type_optional(PyObject *value)
-{
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
 
 static int
 future_type_refuse_delete(PyObject *value)
@@ -262,7 +256,7 @@ future_type_set_blocking(PyObject *self, PyObject *value, void *Py_UNUSED(closur
 PyObject *
 future_type_get_loop(PyObject *self, void *Py_UNUSED(closure))
 {
-    return future_type_optional(future_data(self)->loop);
+    return object_or_none(future_data(self)->loop);
 }
 
 PyObject *
@@ -276,14 +270,14 @@ PyObject *
 future_type_get_result(PyObject *self, void *Py_UNUSED(closure))
 {
     FutureData *f = future_data(self);
-    return future_check_alive(f) < 0 ? NULL : future_type_optional(f->result);
+    return future_check_alive(f) < 0 ? NULL : object_or_none(f->result);
 }
 
 PyObject *
 future_type_get_exception(PyObject *self, void *Py_UNUSED(closure))
 {
     FutureData *f = future_data(self);
-    return future_check_alive(f) < 0 ? NULL : future_type_optional(f->exception);
+    return future_check_alive(f) < 0 ? NULL : object_or_none(f->exception);
 }
 
 PyObject *
@@ -314,13 +308,13 @@ future_type_set_log_traceback(PyObject *self, PyObject *value, void *Py_UNUSED(c
 PyObject *
 future_type_get_source_traceback(PyObject *self, void *Py_UNUSED(closure))
 {
-    return future_type_optional(future_data(self)->source_traceback);
+    return object_or_none(future_data(self)->source_traceback);
 }
 
 PyObject *
 future_type_get_cancel_message(PyObject *self, void *Py_UNUSED(closure))
 {
-    return future_type_optional(future_data(self)->cancel_message);
+    return object_or_none(future_data(self)->cancel_message);
 }
 
 int

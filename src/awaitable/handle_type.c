@@ -134,7 +134,7 @@ static PyObject *
 handle_type_py_get_context(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     PyObject *context = ((Handle *)op)->context;
-    return Py_NewRef(context == NULL ? Py_None : context);
+    return object_or_none(context);
 }
 
 static PyObject *
@@ -192,12 +192,6 @@ handle_type_repr(PyObject *op)
 }
 
 static PyObject *
-handle_type_or_none(PyObject *value)
-{
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
-static PyObject *
 handle_type_get_class(PyObject *op, void *timer)
 {
     ModuleState *state = handle_type_state((Handle *)op);
@@ -212,7 +206,7 @@ handle_type_get_class(PyObject *op, void *timer)
 static PyObject *
 handle_type_get_callback(PyObject *op, void *Py_UNUSED(closure))
 {
-    return handle_type_or_none(((Handle *)op)->callback);
+    return object_or_none(((Handle *)op)->callback);
 }
 
 static PyObject *
@@ -225,27 +219,27 @@ handle_type_get_args(PyObject *op, void *Py_UNUSED(closure))
 static PyObject *
 handle_type_get_context(PyObject *op, void *Py_UNUSED(closure))
 {
-    return handle_type_or_none(((Handle *)op)->context);
+    return object_or_none(((Handle *)op)->context);
 }
 
 static PyObject *
 handle_type_get_loop(PyObject *op, void *Py_UNUSED(closure))
 {
     Handle *self = (Handle *)op;
-    return handle_type_or_none(self->loop ? (PyObject *)self->loop
+    return object_or_none(self->loop ? (PyObject *)self->loop
                                           : self->foreign_loop);
 }
 
 static PyObject *
 handle_type_get_source_traceback(PyObject *op, void *Py_UNUSED(closure))
 {
-    return handle_type_or_none(((Handle *)op)->source_traceback);
+    return object_or_none(((Handle *)op)->source_traceback);
 }
 
 static PyObject *
 handle_type_get_repr(PyObject *op, void *Py_UNUSED(closure))
 {
-    return handle_type_or_none(((Handle *)op)->repr);
+    return object_or_none(((Handle *)op)->repr);
 }
 
 static PyObject *

@@ -57,12 +57,6 @@ task_type_check_context(PyObject *context)
     return -1;
 }
 
-static PyObject *
-task_type_given(PyObject *value)
-{
-    return value == Py_None ? NULL : value;
-}
-
 /* Whether the first step is to run now.  1, 0 or -1. */
 static int
 task_type_is_eager(PyObject *self, PyObject *eager_start)
@@ -88,8 +82,8 @@ task_type_parse_init(PyObject *args, PyObject *kwargs, TaskOptions *options)
     }
     options->coro = found[0];
     options->loop = found[1];
-    options->name = task_type_given(found[2]);
-    options->context = task_type_given(found[3]);
+    options->name = object_unless_none(found[2]);
+    options->context = object_unless_none(found[3]);
     options->eager_start = found[4];
     return 0;
 }
@@ -239,8 +233,8 @@ task_type_parse_create(PyObject *const *args, Py_ssize_t nargs, PyObject *kwname
         return -1;
     }
     options->coro = found[0];
-    options->name = task_type_given(found[1]);
-    options->context = task_type_given(found[2]);
+    options->name = object_unless_none(found[1]);
+    options->context = object_unless_none(found[2]);
     options->eager_start = found[3];
     return 0;
 }
@@ -298,7 +292,7 @@ task_type_py_set_factory(PyObject *loop, PyObject *factory)
         return NULL;
     }
     PyObject *old = ((Loop *)loop)->task_factory;
-    ((Loop *)loop)->task_factory = Py_XNewRef(task_type_given(factory));
+    ((Loop *)loop)->task_factory = Py_XNewRef(object_unless_none(factory));
     Py_XDECREF(old);
     Py_RETURN_NONE;
 }
@@ -307,7 +301,7 @@ PyObject *
 task_type_py_get_factory(PyObject *loop, PyObject *Py_UNUSED(unused))
 {
     PyObject *factory = ((Loop *)loop)->task_factory;
-    return Py_NewRef(factory == NULL ? Py_None : factory);
+    return object_or_none(factory);
 }
 
 /* ------------------------------------------------------------- cancellation */
@@ -412,21 +406,15 @@ task_type_py_set_exception(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(except
 }
 
 static PyObject *
-task_type_optional(PyObject *value)
-{
-    return Py_NewRef(value == NULL ? Py_None : value);
-}
-
-static PyObject *
 task_type_py_get_coro(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return task_type_optional(task_data(self)->coro);
+    return object_or_none(task_data(self)->coro);
 }
 
 static PyObject *
 task_type_py_get_context(PyObject *self, PyObject *Py_UNUSED(unused))
 {
-    return task_type_optional(task_data(self)->context);
+    return object_or_none(task_data(self)->context);
 }
 
 static PyObject *
@@ -450,13 +438,13 @@ task_type_py_set_name(PyObject *self, PyObject *name)
 static PyObject *
 task_type_get_coro(PyObject *self, void *Py_UNUSED(closure))
 {
-    return task_type_optional(task_data(self)->coro);
+    return object_or_none(task_data(self)->coro);
 }
 
 static PyObject *
 task_type_get_fut_waiter(PyObject *self, void *Py_UNUSED(closure))
 {
-    return task_type_optional(task_data(self)->fut_waiter);
+    return object_or_none(task_data(self)->fut_waiter);
 }
 
 static PyObject *

@@ -38,3 +38,12 @@ object_unraisable(PyObject *where)
         PyErr_WriteUnraisable(where);
     }
 }
+
+int
+object_int_attribute(PyObject *op, const char *name)
+{
+    PyObject *value = PyObject_GetAttrString(op, name);
+    long number = value == NULL ? -1 : PyLong_AsLong(value);
+    Py_XDECREF(value);
+    return (int)number;
+}

@@ -18,6 +18,23 @@ PyObject *object_not_instantiable(PyTypeObject *type, PyObject *args, PyObject *
 /* PyErr_WriteUnraisable for places that cannot report in any other way. */
 void object_unraisable(PyObject *where);
 
+/* value as Python shows an optional field: None for NULL.  -> new */
+static inline PyObject *
+object_or_none(PyObject *value)
+{
+    return Py_NewRef(value == NULL ? Py_None : value);
+}
+
+/* The other way round: NULL for an argument that is None.  -> borrowed */
+static inline PyObject *
+object_unless_none(PyObject *value)
+{
+    return value == Py_None ? NULL : value;
+}
+
+/* op.name as a C int, or -1 with an exception. */
+int object_int_attribute(PyObject *op, const char *name);
+
 /* Cut a bytes object that nobody else has down to `size` bytes: what
  * _PyBytes_Resize() does, without giving memory back.  size <= its present size. */
 static inline void

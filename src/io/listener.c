@@ -59,7 +59,7 @@ listener_open_stream(Listener *self, StreamOrigin *origin)
     PyObject *transport = NULL;
     if (protocol != NULL) {
         origin->protocol = protocol;
-        origin->server = server == Py_None ? NULL : server;
+        origin->server = object_unless_none(server);
         transport = stream_open(origin);
         Py_DECREF(protocol);
     }
@@ -320,15 +320,6 @@ listener_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* -------------------------------------------------------------------------- _listen */
 
-static int
-listener_int_attribute(PyObject *sock, const char *name)
-{
-    PyObject *value = PyObject_GetAttrString(sock, name);
-    long number = value == NULL ? -1 : PyLong_AsLong(value);
-    Py_XDECREF(value);
-    return (int)number;
-}
-
 /* What accepted sockets call themselves: the listener's name, unless it listens on
  * the wildcard address.  0 or -1 */
 static int
@@ -353,8 +344,8 @@ static int
 listener_read_socket(Listener *self, PyObject *sock, PyObject *backlog)
 {
     self->fd = PyObject_AsFileDescriptor(sock);
-    self->family = self->fd < 0 ? -1 : listener_int_attribute(sock, "family");
-    self->proto = self->family < 0 ? -1 : listener_int_attribute(sock, "proto");
+    self->family = self->fd < 0 ? -1 : object_int_attribute(sock, "family");
+    self->proto = self->family < 0 ? -1 : object_int_attribute(sock, "proto");
     long batch = PyErr_Occurred() ? 0 : PyLong_AsLong(backlog);
     if (PyErr_Occurred()) {
         return -1;

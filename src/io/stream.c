@@ -337,25 +337,15 @@ stream_open(const StreamOrigin *origin)
 
 /* --------------------------------------------------------------- _open_stream() */
 
-/* sock.name as a C int, or -1 with an exception. */
-static int
-stream_int_attribute(PyObject *sock, const char *name)
-{
-    PyObject *value = PyObject_GetAttrString(sock, name);
-    long number = value == NULL ? -1 : PyLong_AsLong(value);
-    Py_XDECREF(value);
-    return (int)number;
-}
-
 /* Fill in what the socket knows.  With dup, origin->fd is a new descriptor.  0, -1 */
 static int
 stream_read_socket(StreamOrigin *origin, PyObject *sock, bool dup)
 {
-    origin->family = stream_int_attribute(sock, "family");
+    origin->family = object_int_attribute(sock, "family");
     if (origin->family < 0) {
         return -1;
     }
-    origin->proto = stream_int_attribute(sock, "proto");
+    origin->proto = object_int_attribute(sock, "proto");
     if (origin->proto < 0 && PyErr_Occurred()) {
         return -1;
     }
@@ -394,12 +384,6 @@ stream_open_copied(StreamOrigin *origin)
     return self;
 }
 
-static inline PyObject *
-stream_none_to_null(PyObject *op)
-{
-    return op == Py_None ? NULL : op;
-}
-
 PyObject *
 stream_py_open(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -415,8 +399,8 @@ stream_py_open(PyObject *op, PyObject *const *args, Py_ssize_t nargs, PyObject *
     StreamOrigin origin = {
         .loop = loop,
         .protocol = given[0],
-        .waiter = stream_none_to_null(given[2]),
-        .server = stream_none_to_null(given[3]),
+        .waiter = object_unless_none(given[2]),
+        .server = object_unless_none(given[3]),
     };
     if (dup < 0 || stream_read_socket(&origin, given[1], dup) < 0) {
         return NULL;
@@ -573,7 +557,7 @@ static PyObject *
 stream_get__server(PyObject *op, void *Py_UNUSED(unused))
 {
     PyObject *server = ((Stream *)op)->transport.server;
-    return Py_NewRef(server == NULL ? Py_None : server);
+    return object_or_none(server);
 }
 
 /* loop.start_tls() asks for it. */

@@ -232,7 +232,7 @@ transport_end(Transport *self, PyObject *exc)
         transport_finish(self);      /* no job will ever run: an end without a word */
         return;
     }
-    PyObject *reason = Py_NewRef(exc == NULL ? Py_None : exc);
+    PyObject *reason = object_or_none(exc);
     if (ready_push(self->loop, transport_lose, Py_NewRef((PyObject *)self), reason,
                    NULL) < 0) {
         /* No memory for the job: better an end without a word than none. */
@@ -294,7 +294,7 @@ transport_py_abort(PyObject *op, PyObject *Py_UNUSED(unused))
 PyObject *
 transport_py__force_close(PyObject *self, PyObject *exc)
 {
-    transport_force_close((Transport *)self, exc == Py_None ? NULL : exc);
+    transport_force_close((Transport *)self, object_unless_none(exc));
     Py_RETURN_NONE;
 }
 
@@ -308,7 +308,7 @@ PyObject *
 transport_py_get_protocol(PyObject *self, PyObject *Py_UNUSED(unused))
 {
     PyObject *protocol = ((Transport *)self)->protocol;
-    return Py_NewRef(protocol == NULL ? Py_None : protocol);
+    return object_or_none(protocol);
 }
 
 /* asyncio's write() has tried the kernel by now, so we do before we answer. */

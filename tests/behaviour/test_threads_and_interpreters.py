@@ -228,6 +228,7 @@ print(woken == list(range(20)), sum(hits) > 0)
 """
 
 
+@pytest.mark.no_sanitizer  # the preloaded library is for one thread, and here two use it
 @pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
 @pytest.mark.hotloop_only(reason="asyncio writes by a socket's send")
 def test_s3_the_write_that_wakes_the_loop_is_interrupted(loop_kind):

@@ -7,6 +7,7 @@ object per line; see run.py, which starts the workers, for what becomes of them.
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import faulthandler
 import fnmatch
@@ -23,7 +24,7 @@ import tempfile
 import time
 import traceback
 import unittest
-from typing import Any
+from typing import Any, NoReturn
 
 from . import loops, matrix
 
@@ -197,6 +198,14 @@ def _drain(descriptor: int) -> bytes:
     return b"".join(parts)
 
 
+def leave(code: int) -> NoReturn:
+    """End a forked child at once; on a coverage build it writes its counters first."""
+    if "HOTLOOP_COVERAGE" in os.environ:
+        ctypes.CDLL(None).exit(code)
+    os._exit(code)
+
+
+
 def _child(test: unittest.TestCase, result_to: int, log: int, home: str) -> None:
     """Run `test`, send its result and end the process without running exit handlers."""
     try:
@@ -217,8 +226,8 @@ def _child(test: unittest.TestCase, result_to: int, log: int, home: str) -> None
     except BaseException:
         traceback.print_exc()
         sys.stderr.flush()
-        os._exit(70)
-    os._exit(0)
+        leave(70)
+    leave(0)
 
 
 def _run(test: unittest.TestCase) -> tuple[str, str]:

@@ -20,7 +20,6 @@ import time
 from collections.abc import Callable
 
 import hotloop
-
 from tests.loops import open_descriptors
 from tests.tools import reset
 

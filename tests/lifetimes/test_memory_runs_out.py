@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -13,7 +14,8 @@ from tests.c.build import compile_c, python_includes
 from tests.lifetimes.test_lifetimes import HERE
 from tests.tools import PY, child
 
-STEP = 5  # every fifth point on each Python; all of them on the five Pythons together
+# Every fifth point on each Python; all of them on the five Pythons together.
+STEP = 1 if "HOTLOOP_COVERAGE" in os.environ else 5
 
 
 @pytest.mark.slow
@@ -82,7 +84,12 @@ loop.close()
 @pytest.mark.no_sanitizer
 @pytest.mark.skipif(sys.platform != "linux", reason="needs RLIMIT_AS and /proc")
 def test_e13_little_address_space(loop_kind):
-    """write() copies what is no bytes object; when that fails its caller is told, and no other."""
+    """write() copies what is no bytes object, and tells its caller when that fails.
+
+    asyncio keeps the object since 3.12, and needs no memory for it.
+    """
     done = child(LITTLE_SPACE, kind=loop_kind)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["MemoryError", "queued", "True", "alive"]
+    outcomes = done.stdout.split()
+    assert outcomes[-3:] == ["queued", "True", "alive"]
+    assert outcomes[:-3] == ["MemoryError"] or (loop_kind == "asyncio" and PY >= (3, 12))

@@ -15,6 +15,7 @@ import signal
 import warnings
 
 from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors, socket, sys
+from tests.loops import leave
 from tests.tools import assert_usable, steady
 
 LIBRARY, START, STEP = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -176,7 +177,7 @@ def walk(go_on, nth, step):
                 memory.memory_disarm()
                 os.write(2, f"{nth}, going on {go_on}: {error!r}\n".encode())
             finally:
-                os._exit(code)
+                leave(code)
         _, status = os.waitpid(pid, 0)
         code = os.waitstatus_to_exitcode(status)
         if code == 0:
