@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _compat
 from ._resolve import AddrInfo, ensure_resolved, interleave_families
+from ._substitutes import open_transport
 from ._tls import TlsOptions, make_options
 
 try:
@@ -166,7 +167,7 @@ async def open_stream(
         protocol = protocol_factory()
         waiter = loop.create_future()
         if tls is None:
-            transport = loop._open_stream(protocol, sock, waiter=waiter, dup=dup)
+            transport = open_transport(loop, protocol, sock, waiter=waiter, dup=dup)
         else:
             keywords = tls.keywords()
             if dup:
@@ -261,7 +262,7 @@ async def _connect_one(
     family, kind, proto, _, address = info
     sock = None
     try:
-        sock = socket.socket(family, kind, proto)
+        sock = socket.socket(family=family, type=kind, proto=proto)
         sock.setblocking(False)
         if local_infos is not None:
             _bind_local(sock, family, local_infos, errors)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from . import _compat
 from ._resolve import ensure_resolved
 from ._serve import set_reuse_port
+from ._substitutes import is_socket
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -102,7 +103,10 @@ async def _open(
     try:
         protocol = protocol_factory()
         waiter = loop.create_future()
-        transport = loop._open_datagram(protocol, sock, address=address, waiter=waiter, dup=dup)
+        if is_socket(sock):
+            transport = loop._open_datagram(protocol, sock, address=address, waiter=waiter, dup=dup)
+        else:
+            transport = loop._make_datagram_transport(sock, protocol, address, waiter)
     except BaseException:
         if not dup:
             sock.close()

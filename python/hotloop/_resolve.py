@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import itertools
 import socket
+import types
 from asyncio.log import logger
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from .loop import Loop
+
+# The modules themselves: programs and tests put others in their places.
+_SOCKET = vars(socket)
 
 AddrInfo: TypeAlias = tuple[Any, Any, int, str, Any]
 """(family, type, protocol, canonical name, address), as of socket.getaddrinfo()."""
@@ -33,8 +37,26 @@ async def getaddrinfo(
     """Resolve a host and a service as socket.getaddrinfo() does, without blocking the loop."""
     if self.get_debug():
         return await _getaddrinfo_logged(self, host, port, family, type, proto, flags)
-    answer = self._getaddrinfo(host, port, family, type, proto, flags)
+    answer = _ask_addresses(self, host, port, family, type, proto, flags)
     return answer if isinstance(answer, list) else await answer
+
+
+def _is_replaced(function: Any) -> bool:
+    """Is this function of the socket module not the standard library's?"""
+    if isinstance(function, types.FunctionType):
+        return function.__globals__ is not _SOCKET
+    return not isinstance(function, types.BuiltinFunctionType)
+
+
+def _ask_addresses(loop: Loop, *question: Any) -> Any:
+    """Return the addresses or a future of them.
+
+    A program that replaces socket.getaddrinfo, for example to keep answers, is asked, in the
+    default executor as asyncio does it.
+    """
+    if _is_replaced(socket.getaddrinfo):
+        return loop.run_in_executor(None, socket.getaddrinfo, *question)
+    return loop._getaddrinfo(*question)
 
 
 async def _getaddrinfo_logged(
@@ -45,7 +67,7 @@ async def _getaddrinfo_logged(
     question = ", ".join(asked)
     logger.debug("Get address info %s", question)
     start = loop.time()
-    answer = loop._getaddrinfo(host, port, family, type, proto, flags)
+    answer = _ask_addresses(loop, host, port, family, type, proto, flags)
     found = answer if isinstance(answer, list) else await answer
     took = loop.time() - start
     log = logger.info if took >= loop.slow_callback_duration else logger.debug
@@ -55,6 +77,8 @@ async def _getaddrinfo_logged(
 
 async def getnameinfo(self: Loop, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
     """Find the names of an address and its port as socket.getnameinfo() does."""
+    if _is_replaced(socket.getnameinfo):
+        return await self.run_in_executor(None, socket.getnameinfo, sockaddr, flags)
     answer = self._getnameinfo(sockaddr, flags)
     return answer if isinstance(answer, tuple) else await answer
 
@@ -100,7 +124,7 @@ def _parse_literal(
         return None  # a service name
     if isinstance(host, bytes):
         host = host.decode("idna")
-    if "%" in host:
+    if "%" in host or not hasattr(socket, "inet_pton"):
         return None  # a zone: "fe80::1%eth0" has to be looked up
     for candidate in [family] if family else [socket.AF_INET, socket.AF_INET6]:
         try:

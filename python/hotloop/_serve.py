@@ -94,28 +94,23 @@ class Server(asyncio.AbstractServer):
         if self._serving or self._sockets is None:
             return
         self._serving = True
-        factory = self._accepting_factory()
         try:
             for sock in self._sockets:
                 sock.listen(self._backlog)
-                listener = self._loop._listen(sock, factory, self, self._backlog)
+                listener = self._loop._start_serving(
+                    self._protocol_factory,
+                    sock,
+                    self._ssl_context,
+                    self,
+                    self._backlog,
+                    self._ssl_handshake_timeout,
+                    self._ssl_shutdown_timeout,
+                )
                 self._listeners.append(listener)
                 listener.start()
         except BaseException:
             self._stop_serving()
             raise
-
-    def _accepting_factory(self) -> ProtocolFactory:
-        """Return the factory of the protocols that accepted connections begin with."""
-        options = make_options(
-            self._ssl_context,
-            server_side=True,
-            ssl_handshake_timeout=self._ssl_handshake_timeout,
-            ssl_shutdown_timeout=self._ssl_shutdown_timeout,
-        )
-        if options is None:
-            return self._protocol_factory
-        return wrap_factory(self._loop, self._protocol_factory, options)
 
     def _stop_serving(self) -> None:
         listeners, self._listeners = self._listeners, []
@@ -351,6 +346,32 @@ async def connect_accepted_socket(
         used = transport.get_extra_info("socket")
         logger.debug("%r handled: (%r, %r)", used, transport, protocol)
     return transport, protocol
+
+
+def start_serving(
+    self: Loop,
+    protocol_factory: ProtocolFactory,
+    sock: Any,
+    sslcontext: Any = None,
+    server: Any = None,
+    backlog: int = 100,
+    ssl_handshake_timeout: float | None = None,
+    ssl_shutdown_timeout: float | None = None,
+) -> Listener:
+    """Make the listener of a socket, not yet watched. asyncio's name; its tests replace it.
+
+    With `sslcontext` the protocols that accepted connections begin with speak TLS; timeouts are
+    in seconds.
+    """
+    options = make_options(
+        sslcontext,
+        server_side=True,
+        ssl_handshake_timeout=ssl_handshake_timeout,
+        ssl_shutdown_timeout=ssl_shutdown_timeout,
+    )
+    if options is not None:
+        protocol_factory = wrap_factory(self, protocol_factory, options)
+    return self._listen(sock, protocol_factory, server, backlog)
 
 
 def stop_serving(self: Loop, sock: socket.socket) -> None:

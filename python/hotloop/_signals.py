@@ -33,7 +33,7 @@ def add_signal_handler(self: Loop, sig: int, callback: Callable[[*Ts], object], 
     """
     if iscoroutine(callback) or _compat.iscoroutinefunction(callback):
         raise TypeError("coroutines cannot be used with add_signal_handler()")
-    _check_signal(sig)
+    check_signal(sig)
     self._check_closed()
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("set_wakeup_fd only works in main thread of the main interpreter")
@@ -54,7 +54,7 @@ def add_signal_handler(self: Loop, sig: int, callback: Callable[[*Ts], object], 
 
 def remove_signal_handler(self: Loop, sig: int) -> bool:
     """Give the signal its default action back. Returns False if there was no handler."""
-    _check_signal(sig)
+    check_signal(sig)
     if self._signal_handlers.pop(sig, None) is None:
         return False
     _install(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
@@ -102,7 +102,8 @@ def _install(sig: int, handler: Any) -> None:
         raise
 
 
-def _check_signal(sig: object) -> None:
+def check_signal(sig: object) -> None:
+    """Raise TypeError or ValueError unless `sig` is the number of a signal."""
     if not isinstance(sig, int):
         raise TypeError(f"sig must be an int, not {sig!r}")
     if sig not in signal.valid_signals():

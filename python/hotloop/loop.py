@@ -15,6 +15,7 @@ rarer is here, by room:
     _pipes.py        pipes
     _subprocess.py   child processes
     _signals.py      signal handlers
+    _substitutes.py  transports over what only behaves like a socket
     _tls.py          TLS
 """
 
@@ -42,6 +43,7 @@ from . import (
     _serve,
     _signals,
     _subprocess,
+    _substitutes,
     _tls,
 )
 
@@ -131,6 +133,9 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     # Connections
     create_connection = _connect.create_connection
     create_unix_connection = _connect.create_unix_connection
+    _make_socket_transport = _substitutes.make_socket_transport
+    _make_datagram_transport = _substitutes.make_datagram_transport
+    _transports: Any
 
     # TLS
     start_tls = _tls.start_tls
@@ -149,6 +154,7 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     create_server = _serve.create_server  # type: ignore[assignment]
     create_unix_server = _serve.create_unix_server  # type: ignore[assignment]
     connect_accepted_socket = _serve.connect_accepted_socket
+    _start_serving = _serve.start_serving
     _stop_serving = _serve.stop_serving
 
     # Pipes
@@ -165,3 +171,4 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     add_signal_handler = _signals.add_signal_handler
     remove_signal_handler = _signals.remove_signal_handler
     _handle_signal = _signals.handle_signal
+    _check_signal = staticmethod(_signals.check_signal)

@@ -111,6 +111,7 @@ handle_new_timer(Loop *loop, double when, PyObject *callback, PyObject *const *a
     timers_init(&timer->timer, (PyObject *)self, handle_timer_job);
     timer->when = when;
     timer->scheduled = false;
+    timer->whole = false;
     if (LIKELY(handle_fill(self, loop, callback, args, nargs, context) == 0)) {
         return (PyObject *)self;
     }

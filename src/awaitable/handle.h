@@ -35,6 +35,7 @@ typedef struct TimerHandle {
     Timer timer;             /* set while it is in the loop's heap */
     double when;             /* seconds on loop.time()'s clock */
     bool scheduled;          /* asyncio's _scheduled */
+    bool whole;              /* `when` was given as an int, and is shown as one */
 } TimerHandle;
 
 /* callback(*args) in `context` (NULL: a copy of the current one).  -> new */

@@ -54,6 +54,19 @@ handle_type_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     return self;
 }
 
+/* 0 or -1 */
+static int
+handle_type_timer_take_when(TimerHandle *self, PyObject *value)
+{
+    double when = PyFloat_AsDouble(value);
+    if (when == -1.0 && PyErr_Occurred()) {
+        return -1;
+    }
+    self->when = when;
+    self->whole = PyLong_CheckExact(value) && when < 1e15 && when > -1e15;
+    return 0;
+}
+
 static PyObject *
 handle_type_timer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
@@ -64,17 +77,13 @@ handle_type_timer_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     if (state == NULL || args_parse_tuple(&spec, args, kwargs, in) < 0) {
         return NULL;
     }
-    double when = PyFloat_AsDouble(in[0]);
-    if (when == -1.0 && PyErr_Occurred()) {
-        return NULL;
-    }
     TimerHandle *self = (TimerHandle *)type->tp_alloc(type, 0);
     if (self == NULL) {
         return NULL;
     }
     timers_init(&self->timer, (PyObject *)self, handle_timer_job);
-    self->when = when;
-    if (handle_type_construct(&self->handle, state, in[1], in[2], in[3],
+    if (handle_type_timer_take_when(self, in[0]) < 0
+        || handle_type_construct(&self->handle, state, in[1], in[2], in[3],
                          in[4] == NULL ? Py_None : in[4]) < 0) {
         Py_DECREF(self);
         return NULL;
@@ -140,7 +149,8 @@ handle_type_py_get_context(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 handle_type_timer_py_when(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return PyFloat_FromDouble(((TimerHandle *)op)->when);
+    TimerHandle *self = (TimerHandle *)op;
+    return self->whole ? PyLong_FromDouble(self->when) : PyFloat_FromDouble(self->when);
 }
 
 /* Tools that replace asyncio.Handle._run call the original: it must run the
@@ -259,6 +269,22 @@ handle_type_timer_set_scheduled(PyObject *op, PyObject *value, void *Py_UNUSED(c
     return 0;
 }
 
+static PyObject *
+handle_type_timer_get_when(PyObject *op, void *Py_UNUSED(closure))
+{
+    return handle_type_timer_py_when(op, NULL);
+}
+
+static int
+handle_type_timer_set_when(PyObject *op, PyObject *value, void *Py_UNUSED(closure))
+{
+    if (value == NULL) {
+        PyErr_SetString(PyExc_TypeError, "can't delete numeric/char attribute");
+        return -1;
+    }
+    return handle_type_timer_take_when((TimerHandle *)op, value);
+}
+
 /* Equal calls: callback and arguments compare equal.  1, 0 or -1 */
 static int
 handle_type_same_call(Handle *a, Handle *b)
@@ -368,11 +394,6 @@ static PyMemberDef handle_type_members[] = {
     {0},
 };
 
-static PyMemberDef handle_type_timer_members[] = {
-    {"_when", T_DOUBLE, offsetof(TimerHandle, when), 0, NULL},
-    {0},
-};
-
 static PyGetSetDef handle_type_getset[] = {
     {"__class__", handle_type_get_class, NULL, NULL, NULL},
     {"_callback", handle_type_get_callback, NULL, NULL, NULL},
@@ -388,6 +409,7 @@ static PyGetSetDef handle_type_timer_getset[] = {
     {"__class__", handle_type_get_class, NULL, NULL, (void *)1},
     {"_scheduled", handle_type_timer_get_scheduled, handle_type_timer_set_scheduled,
      NULL, NULL},
+    {"_when", handle_type_timer_get_when, handle_type_timer_set_when, NULL, NULL},
     {0},
 };
 
@@ -418,7 +440,6 @@ static PyType_Slot handle_type_timer_slots[] = {
     {Py_tp_traverse, handle_traverse},
     {Py_tp_clear, handle_clear},
     {Py_tp_methods, handle_type_timer_methods},
-    {Py_tp_members, handle_type_timer_members},
     {Py_tp_getset, handle_type_timer_getset},
     {Py_tp_richcompare, handle_type_timer_richcompare},
     {Py_tp_hash, handle_type_timer_hash},

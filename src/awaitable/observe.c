@@ -131,6 +131,19 @@ observe_through_hook(Loop *loop, Job *job)
     return rc;
 }
 
+/* asyncio.base_events.logger, which programs and tests replace.  -> new */
+static PyObject *
+observe_logger(void)
+{
+    PyObject *module = PyImport_ImportModule("asyncio.base_events");
+    PyObject *logger = NULL;
+    if (module != NULL) {
+        logger = PyObject_GetAttrString(module, "logger");
+        Py_DECREF(module);
+    }
+    return logger;
+}
+
 /* logger.warning('Executing %s took %.3f seconds', ...), as asyncio says it.
  * An own failure is reported and forgotten. */
 static void
@@ -138,16 +151,22 @@ observe_log_slow(Loop *loop, PyObject *subject, double seconds)
 {
     ModuleState *state = loop->state;
     bool is_handle = PyObject_TypeCheck(subject, state->handle_type);
-    PyObject *text = is_handle ? PyObject_CallOneArg(state->format_handle, subject)
-                               : PyObject_Repr(subject);
+    PyObject *logger = observe_logger();
+    PyObject *text = NULL;
+    if (logger != NULL) {
+        text = is_handle ? PyObject_CallOneArg(state->format_handle, subject)
+                         : PyObject_Repr(subject);
+    }
     PyObject *logged = text == NULL
                            ? NULL
-                           : PyObject_CallMethod(state->logger, "warning", "sNd",
+                           : PyObject_CallMethod(logger, "warning", "sOd",
                                                  "Executing %s took %.3f seconds",
                                                  text, seconds);
     if (logged == NULL) {
         PyErr_WriteUnraisable((PyObject *)loop);
     }
+    Py_XDECREF(logger);
+    Py_XDECREF(text);
     Py_XDECREF(logged);
 }
 

@@ -55,7 +55,9 @@ print("seen")
 """
 
 
-@pytest.mark.parametrize("off", ["", "lazy_current", "own_task_list", "thread_slots", "shown_tasks", "none"])
+@pytest.mark.parametrize(
+    "off", ["", "lazy_current", "own_task_list", "thread_slots", "shown_tasks", "none"]
+)
 def test_with_the_trick_off(off: str) -> None:
     """The documented calls and the tricks lead to the same picture, from every thread."""
     environment = {**os.environ, "HOTLOOP_TRICKS": off}
