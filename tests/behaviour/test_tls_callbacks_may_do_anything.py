@@ -71,6 +71,12 @@ def test_ending_in_a_callback(loop, certificates, side, where, end, reports):
     ends_in(loop, certificates, side, where, end, reports)
 
 
+@pytest.mark.hotloop_only(reason="asyncio's transport fails with an AttributeError")
+@pytest.mark.parametrize(("where", "end"), FORGOTTEN)
+def test_ending_after_the_end(loop, certificates, side, where, end, reports):
+    ends_in(loop, certificates, side, where, end, reports)
+
+
 def ends_in(loop, certificates, side, where, end, reports):
     protocol = acting(where, ENDS[end])
     near, far = contexts(certificates, side)

@@ -158,6 +158,12 @@ def test_buffered_protocols_fill_their_own_buffer(loop, certificates, stream_kin
         fills_its_buffer(loop, parts, size)
 
 
+@pytest.mark.hotloop_only(reason="asyncio reads into a copy of a buffer that is no memoryview")
+def test_a_bytearray_is_a_buffer(loop, certificates):
+    with secured(loop, certificates, protocol=BufferedRecorder(100)) as parts:
+        fills_its_buffer(loop, parts, 100)
+
+
 def test_sent_with_the_last_message_of_the_handshake(loop, certificates, version):
     """Data may come in one segment with what ends the handshake: none of it waits or is lost."""
     near, far = contexts(certificates, "server", version)

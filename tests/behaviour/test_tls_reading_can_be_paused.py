@@ -95,6 +95,22 @@ def test_pausing_before_the_first_byte(loop, certificates, side, version):
         run_until(loop, lambda: protocol.data == b"patience")
 
 
+@pytest.mark.hotloop_only(reason="asyncio keeps the end of the handshake back until a write")
+def test_pausing_does_not_hold_up_the_handshake(loop, certificates, side, version):
+    class Starts(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            transport.pause_reading()
+
+    parts = secured(loop, certificates, side=side, protocol=Starts(), version=version)
+    with parts as (transport, protocol, peer):
+        peer.send(b"patience")
+        settle(loop)
+        assert protocol.data == b""
+        transport.resume_reading()
+        run_until(loop, lambda: protocol.data == b"patience")
+
+
 def test_a_paused_transport_closes(loop, certificates, side):
     with secured(loop, certificates, side=side, ssl_shutdown_timeout=0.05) as parts:
         transport, protocol, peer = parts
