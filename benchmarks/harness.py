@@ -104,8 +104,9 @@ class Serve(Row):
 
     :param serve: ``async def serve(sock)``: serves on a listening socket and returns.
     :param run: instead of serve, ``def run(factory, sock)``: makes its loop and runs for ever.
-    :param family: ``"tcp"`` or ``"unix"``.
+    :param family: ``"tcp"``, ``"unix"`` or ``"udp"``; for the last `sock` is bound, not listening.
     :param load: the mode of the load generator (echo, reply, http, churn).
+    :param flight: datagrams under way per client.
     :param limit: arguments of the C server after the family; None if there is none.
     :param tls: load and limit speak TLS.
     """
@@ -116,6 +117,7 @@ class Serve(Row):
     load: str = "echo"
     size: int = 1024
     conns: int = 10
+    flight: int = 1
     path: str = "/"
     limit: tuple[str, ...] | None = ()
     tls: bool = False
@@ -169,6 +171,7 @@ ORDER = (
     "sendfile",
     "echo_sock",
     "accept_close",
+    "udp_echo",
     "idle_memory",
     "tls_echo",
     "tls_handshakes",
@@ -222,10 +225,11 @@ def _listen(family: str, path: str) -> tuple[socket.socket, str]:
         sock.bind(path)
         address = path
     else:
-        sock = socket.socket()
+        sock = socket.socket(type=socket.SOCK_DGRAM if family == "udp" else socket.SOCK_STREAM)
         sock.bind(("127.0.0.1", 0))
         address = str(sock.getsockname()[1])
-    sock.listen(BACKLOG)
+    if family != "udp":
+        sock.listen(BACKLOG)
     sock.setblocking(False)
     return sock, address
 

@@ -111,7 +111,7 @@ def server_command(bench: Bench, file: Path, row: Serve, loop: str, path: str) -
     """The command of the server: the worker, or the C program for the limit."""
     if loop != LIMIT:
         return bench.command(file, row, loop, "--unix-path", path)
-    where = ["unix", path] if row.family == "unix" else ["tcp"]
+    where = ["unix", path] if row.family == "unix" else [row.family]
     if row.tls:
         where = list(native.certificate())
     return [str(native.echo_server(row.tls)), *where, *row.limit]
@@ -139,7 +139,7 @@ def running_server(
                 server.wait(STARTUP_LIMIT)
                 errors.seek(0)
                 raise _complain("the server did not start", errors.read())
-            yield server, ["--unix" if row.family == "unix" else "--tcp", line[1]]
+            yield server, [f"--{row.family}", line[1]]
         except CellError as error:
             errors.seek(0)
             raise CellError(f"{error}; server: {errors.read()[-300:].strip()}") from None
@@ -154,6 +154,8 @@ def load_command(bench: Bench, row: Serve, address: list[str], *more: str) -> li
     """The command of the load generator for a row."""
     command = [str(native.loadgen(row.tls)), row.load, *address, "--conns", str(row.conns)]
     command += ["--size", str(row.size), "--path", row.path, "--cpu", str(bench.load_core)]
+    if row.family == "udp":
+        command += ["--flight", str(row.flight)]
     if len(bench.cores) > 1:
         command.append("--spin")
     return [*command, *more]

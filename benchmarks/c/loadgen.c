@@ -3,7 +3,7 @@
  * loadgen: how fast, and for how much CPU, does a server answer?
  *
  * One thread, epoll, edge-triggered.  Every connection keeps exactly one message
- * in flight (closed loop).  With two cores it spins instead of sleeping, so that a
+ * in flight (closed loop), a UDP socket --flight.  With two cores it spins, so that a
  * wake-up of this process is never part of the server's answer.  The CPU time of
  * the server is read from outside, from the kernel's clock of that process, at the
  * start and at the end of each burst: the server takes no part in the measurement.
@@ -13,6 +13,7 @@
  *   loadgen http  --path /x    keep-alive requests; 200 and Content-Length are checked
  *   loadgen churn ...          connect, one echo, close, again
  *   loadgen idle  ...          connect --conns, print, wait for the end of stdin
+ *   loadgen echo  --udp PORT --flight N ...   datagrams; lost ones are sent again
  *
  * Common: --conns N --pid SERVER --cpu CORE --spin --warmup S --seconds S --bursts K
  *         --messages M (exactly M answers in one burst without warm-up)
@@ -55,7 +56,7 @@ typedef struct {
 #ifdef WITH_TLS
     SSL *tls;             /* owned */
 #endif
-    size_t sent;          /* bytes of the message that are out */
+    size_t sent;          /* bytes of the message that are out; UDP: datagrams */
     size_t got;           /* bytes of the answer that are in */
     size_t expected;      /* length of the answer; 0 while unknown (http) */
     char head[HEAD_MAX];  /* the start of an http answer */
@@ -64,6 +65,8 @@ typedef struct {
 static struct {
     Mode mode;
     int port;
+    bool is_udp;
+    size_t flight;        /* datagrams under way per UDP socket */
     const char *unix_path;
     const char *path;
     size_t conns;
@@ -75,7 +78,7 @@ static struct {
     double seconds;
     int bursts;
     uint64_t messages;
-} opt = {.conns = 1, .size = 1024, .cpu = -1, .warmup = 0.05, .seconds = 0.1,
+} opt = {.conns = 1, .flight = 1, .size = 1024, .cpu = -1, .warmup = 0.05, .seconds = 0.1,
          .bursts = 3, .path = "/"};
 
 static int epfd;
@@ -251,6 +254,19 @@ open_tcp(void)
 }
 
 static int
+open_udp(void)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    to.sin_port = htons((uint16_t)opt.port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+        die("UDP to port %d: %s", opt.port, strerror(errno));
+    }
+    return fd;
+}
+
+static int
 open_unix(void)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
@@ -270,7 +286,7 @@ conn_open(Conn *conn)
 {
     struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET,
                                 .data.ptr = conn};
-    conn->fd = opt.unix_path ? open_unix() : open_tcp();
+    conn->fd = opt.is_udp ? open_udp() : opt.unix_path ? open_unix() : open_tcp();
     opened++;
     if (fcntl(conn->fd, F_SETFL, O_NONBLOCK) < 0
         || epoll_ctl(epfd, EPOLL_CTL_ADD, conn->fd, &event) < 0) {
@@ -281,11 +297,73 @@ conn_open(Conn *conn)
     conn->expected = opt.mode == HTTP ? 0 : message_len;
 }
 
+/* --- datagrams ------------------------------------------------------------ */
+
+static void
+udp_fill(Conn *conn)
+{
+    while (conn->sent < opt.flight) {
+        if (send(conn->fd, message, message_len, 0) < 0) {
+            if (errno == EAGAIN) {
+                return;
+            }
+            die("send: %s", strerror(errno));
+        }
+        conn->sent++;
+    }
+}
+
+static void
+udp_receive(Conn *conn)
+{
+    for (;;) {
+        ssize_t n = recv(conn->fd, scratch, sizeof(scratch), 0);
+        if (n < 0) {
+            if (errno == EAGAIN) {
+                return;
+            }
+            die("recv: %s", strerror(errno));
+        }
+        if ((size_t)n != message_len || memcmp(scratch, message, message_len) != 0) {
+            die("another datagram came back than was sent");
+        }
+        answers++;
+        if (opt.messages && answers >= opt.messages) {
+            return;
+        }
+        conn->sent -= conn->sent > 0;
+        udp_fill(conn);
+    }
+}
+
+/* Datagrams may get lost: when nothing has come for a second, all are sent again. */
+static void
+udp_revive(void)
+{
+    static uint64_t seen, since;
+    uint64_t now = read_clock(CLOCK_MONOTONIC);
+    if (answers != seen || since == 0) {
+        seen = answers;
+        since = now;
+    }
+    else if (now - since > 1000000000u) {
+        since = now;
+        for (size_t i = 0; i < opt.conns; i++) {
+            conns[i].sent = 0;
+            udp_fill(&conns[i]);
+        }
+    }
+}
+
 /* --- one exchange --------------------------------------------------------- */
 
 static void
 conn_send(Conn *conn)
 {
+    if (opt.is_udp) {
+        udp_fill(conn);
+        return;
+    }
     while (conn->sent < message_len) {
         ssize_t n = conn_write(conn, message + conn->sent, message_len - conn->sent);
         if (n < 0) {
@@ -369,6 +447,10 @@ conn_answered(Conn *conn)
 static void
 conn_receive(Conn *conn)
 {
+    if (opt.is_udp) {
+        udp_receive(conn);
+        return;
+    }
     for (;;) {
         ssize_t n = conn_read(conn);
         if (n < 0) {
@@ -398,9 +480,12 @@ turn(void)
 {
     struct epoll_event events[256];
     int n = epoll_wait(epfd, events, 256, opt.spin ? 0 : 10);
+    if (n <= 0 && opt.is_udp) {
+        udp_revive();
+    }
     for (int i = 0; i < n; i++) {
         Conn *conn = events[i].data.ptr;
-        if (conn->sent < message_len) {
+        if (conn->sent < message_len && !opt.is_udp) {
             conn_send(conn);
         }
         if (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
@@ -511,6 +596,8 @@ static void
 parse_option(const char *name, const char *value)
 {
     if (!strcmp(name, "--tcp")) opt.port = atoi(value);
+    else if (!strcmp(name, "--udp")) opt.is_udp = true, opt.port = atoi(value);
+    else if (!strcmp(name, "--flight")) opt.flight = strtoul(value, NULL, 10);
     else if (!strcmp(name, "--unix")) opt.unix_path = value;
     else if (!strcmp(name, "--path")) opt.path = value;
     else if (!strcmp(name, "--conns")) opt.conns = strtoul(value, NULL, 10);
@@ -528,7 +615,7 @@ static void
 parse(int argc, char **argv)
 {
     if (argc < 2) {
-        die("usage: loadgen MODE --tcp PORT|--unix PATH [options]");
+        die("usage: loadgen MODE --tcp PORT|--unix PATH|--udp PORT [options]");
     }
     opt.mode = parse_mode(argv[1]);
     for (int i = 2; i < argc; i++) {
