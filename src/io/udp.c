@@ -73,25 +73,53 @@ static const TransportOps udp_ops = {
 
 /* ------------------------------------------------------------------- watching */
 
-/* A socket error stops libuv's watching (status < 0); the next call tells which. */
+/* The job for what libuv has seen. */
 static int
-udp_take_event(Udp *self, int status, int events)
+udp_take_events(Loop *Py_UNUSED(loop), Job *job)
 {
+    Udp *self = (Udp *)job->self;
+    int events = self->events;
     int rc = 0;
-    if (UNLIKELY(status < 0)) {
-        self->watched = 0;
-        events = UV_READABLE | UV_WRITABLE;
-    }
-    if (LIKELY(events & UV_READABLE) && udp_in_wants(self)) {
+    self->events = 0;
+    if (LIKELY(events & UV_READABLE) && LIKELY(udp_in_wants(self))) {
         rc = udp_in_take(self);
     }
     if (rc == 0 && UNLIKELY(events & UV_WRITABLE) && self->full) {
         rc = udp_out_go_on(self);
     }
-    if (UNLIKELY(status < 0) && rc == 0 && udp_sync(self) < 0) {
+    /* Also when something must leave run_forever: it may run again. */
+    PyObject *leaving = rc < 0 ? PyErr_GetRaisedException() : NULL;
+    if (udp_sync(self) < 0) {
         rc = transport_fatal(&self->transport, "Fatal error on datagram transport");
     }
+    ready_drop_job(job);
+    if (leaving != NULL) {
+        PyErr_SetRaisedException(leaving);
+    }
     return rc;
+}
+
+/* By a job, and not here, so that what was ready before the datagram came runs before
+ * it, as with asyncio.  A socket error stops libuv's watching (status < 0); the next
+ * call tells which it is.  0, or -1 with MemoryError. */
+static int
+udp_note_events(Udp *self, int status, int events)
+{
+    bool queued = self->events != 0;
+    if (UNLIKELY(status < 0)) {
+        self->watched = 0;
+        events = UV_READABLE | UV_WRITABLE;
+    }
+    if (UNLIKELY(queued)) {
+        self->events |= (uint8_t)events;
+        return 0;
+    }
+    PyObject *op = Py_NewRef((PyObject *)self);
+    if (ready_push(self->transport.loop, udp_take_events, op, NULL, NULL) < 0) {
+        return -1;
+    }
+    self->events = (uint8_t)events;
+    return 0;
 }
 
 static void
@@ -99,15 +127,15 @@ udp_on_ready(uv_poll_t *uv, int status, int events)
 {
     Resource *resource = gate_enter((uv_handle_t *)uv);
     Udp *self = container_of(resource, Udp, resource);
-    gate_leave(resource->loop, udp_take_event(self, status, events),
-               "Handling datagrams failed");
+    gate_leave(resource->loop, udp_note_events(self, status, events),
+               "Noting datagrams failed");
 }
 
 int
 udp_sync(Udp *self)
 {
     int wanted = udp_in_wants(self) ? UV_READABLE : 0;
-    wanted |= self->full ? UV_WRITABLE : 0;
+    wanted |= self->full && !self->resting ? UV_WRITABLE : 0;
     if (LIKELY(wanted == self->watched) || !resource_is_open(&self->resource)) {
         return 0;
     }

@@ -7,6 +7,7 @@
 #ifndef HOTLOOP_UDP_H
 #define HOTLOOP_UDP_H
 
+#include "engine/timers.h"
 #include "io/transport.h"
 
 /* UDP over IPv4 and IPv6, and unix datagrams.  What else a socket may be is left to
@@ -24,6 +25,7 @@ typedef struct Udp {
     bool has_peer;               /* the kernel knows the far end */
     bool is_connected;           /* ... and it has a name: send(), never sendto() */
     uint8_t watched;             /* UV_READABLE | UV_WRITABLE: what libuv watches */
+    uint8_t events;              /* what it has seen; not 0: a job is queued for it */
 
     /* udp_in.c */
     bool started;                /* connection_made() has been called */
@@ -35,6 +37,8 @@ typedef struct Udp {
     /* udp_out.c */
     bool full;                   /* the kernel takes no more just now */
     bool flushing;               /* on the C stack */
+    bool resting;                /* full, and libuv would call it writable: wait a bit */
+    Timer retry;                 /* while resting */
     Dirty dirty;                 /* in loop->dirty while something is corked */
     Ring queue;                  /* of UdpPiece */
     size_t queued;               /* bytes in the queue, as asyncio counts them */

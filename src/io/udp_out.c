@@ -6,14 +6,21 @@
  * list; what one callback sends leaves in one sendmmsg() when it returns.  A datagram
  * that fails is dropped and reported, the next one has its own chance.  When the
  * kernel is full the queue waits for room, and counts against the water marks.
+ *
+ * Not every "full" ends with an event: a unix socket is writable while the queue of the
+ * one it sends to is full, a UDP socket while its network card has no buffers.  There
+ * we try again every millisecond.
  */
 #include "io/udp_out.h"
 
 #include "base/args.h"
 #include "base/call.h"
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/pycompat.h"
 #include "engine/gate.h"
+#include "engine/ready.h"
+#include "engine/resource.h"
 #include "io/addr_cache.h"
 #include "io/udp_in.h"
 #include "io/udp_kernel.h"
@@ -23,6 +30,7 @@ enum {
     UDP_OUT_CORK_BYTES = 64 * 1024,  /* more than this leaves without waiting */
     /* The caller of a large one learns at once if it is too large. */
     UDP_OUT_LARGE = 16 * 1024,
+    UDP_OUT_RETRY_NS = 1000 * 1000,
     UDP_OUT_HEADER = 8,              /* bytes; what asyncio adds to each since 3.13 */
     UDP_OUT_KEPT_RING = RING_FIRST_CAPACITY,     /* pieces an idle ring has room for */
     UDP_OUT_WARN_AFTER = 5,  /* asyncio.constants.LOG_THRESHOLD_FOR_CONNLOST_WRITES */
@@ -120,12 +128,43 @@ udp_out_drop(Udp *self)
         udp_out_consume(self, 1);
     }
     ring_free(&self->queue);
+    self->resting = false;
+    timers_remove(self->transport.loop, &self->retry);
 }
 
 size_t
 udp_out_unsent(const Udp *self)
 {
     return self->queued;
+}
+
+/* ----------------------------------------------------- when "writable" is a lie */
+
+static void
+udp_out_rest(Udp *self)
+{
+    int64_t when = clock_now() + UDP_OUT_RETRY_NS;
+    if (timers_is_set(&self->retry) || !resource_is_open(&self->resource)) {
+        return;
+    }
+    self->resting = timers_add(self->transport.loop, &self->retry, when) == 0;
+    if (!self->resting || udp_sync(self) < 0) {
+        object_unraisable((PyObject *)self);
+    }
+}
+
+/* Rested long enough. */
+static int
+udp_out_retry(Loop *Py_UNUSED(loop), Job *job)
+{
+    Udp *self = (Udp *)job->self;
+    self->resting = false;
+    int rc = self->full ? udp_out_go_on(self) : 0;
+    if (rc == 0 && udp_sync(self) < 0) {
+        rc = transport_fatal(&self->transport, udp_out_write_error);
+    }
+    ready_drop_job(job);
+    return rc;
 }
 
 /* -------------------------------------------------------------- to the kernel */
@@ -161,6 +200,10 @@ udp_out_send(Udp *self, uint32_t count)
     } while (UNLIKELY(sent < 0) && errno == EINTR);
     if (LIKELY(sent > 0)) {
         return sent;
+    }
+    if (errno == ENOBUFS) {
+        udp_out_rest(self);
+        return 0;
     }
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
         return 0;
@@ -230,11 +273,9 @@ udp_out_settle(Udp *self)
 {
     Transport *transport = &self->transport;
     bool full = !udp_out_is_empty(self);
-    if (UNLIKELY(full != self->full)) {
-        self->full = full;
-        if (udp_sync(self) < 0) {
-            return transport_fatal(transport, udp_out_write_error);
-        }
+    self->full = full;
+    if (udp_sync(self) < 0) {
+        return transport_fatal(transport, udp_out_write_error);
     }
     if (full) {
         return transport_check_high(transport);
@@ -276,7 +317,11 @@ udp_out_flush(Udp *self)
 int
 udp_out_go_on(Udp *self)
 {
+    uint32_t before = ring_count(&self->queue);
     int rc = udp_out_run(self, self->transport.context);
+    if (self->full && ring_count(&self->queue) >= before) {
+        udp_out_rest(self);
+    }
     if (rc == 0 && !self->transport.ended) {
         rc = transport_check_low(&self->transport);
     }
@@ -303,6 +348,7 @@ udp_out_init(Udp *self)
     self->dirty.owner = (PyObject *)self;
     self->dirty.flush = udp_out_flush_dirty;
     ring_init(&self->queue, sizeof(UdpPiece));
+    timers_init(&self->retry, (PyObject *)self, udp_out_retry);
 }
 
 int
@@ -511,8 +557,14 @@ udp_out_py_sendto(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     static const ArgSpec spec = {"sendto", 1, 2, {"data", "addr", NULL}};
     Udp *self = (Udp *)op;
     PyObject *in[2];
-    if (args_parse(&spec, args, nargs, kwnames, in) < 0
-        || udp_out_check_data(in[0]) < 0) {
+    if (LIKELY(nargs == 2 && kwnames == NULL)) {
+        in[0] = args[0];
+        in[1] = args[1];
+    }
+    else if (args_parse(&spec, args, nargs, kwnames, in) < 0) {
+        return NULL;
+    }
+    if (udp_out_check_data(in[0]) < 0) {
         return NULL;
     }
     int nothing = udp_out_is_nothing(in[0]);
