@@ -37,7 +37,7 @@ typedef struct Udp {
     /* udp_out.c */
     bool full;                   /* the kernel takes no more just now */
     bool flushing;               /* on the C stack */
-    bool resting;                /* full, and libuv would call it writable: wait a bit */
+    bool resting;                /* full, but libuv would call it writable: wait */
     Timer retry;                 /* while resting */
     Dirty dirty;                 /* in loop->dirty while something is corked */
     Ring queue;                  /* of UdpPiece */
