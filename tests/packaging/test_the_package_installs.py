@@ -27,6 +27,11 @@ def run(*command, cwd, check=True, **variables):
     return done
 
 
+ONCE = pytest.mark.skipif(
+    os.environ.get("HOTLOOP_TEST_HEAVY") == "0", reason="runs on one Python only"
+)
+
+
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     """A copy of the sources: the build writes beside them."""
@@ -52,6 +57,7 @@ def wheel(tree):
     return wheel
 
 
+@ONCE
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_it_installs_and_tells_its_versions(wheel, tmp_path):
@@ -62,6 +68,7 @@ def test_it_installs_and_tells_its_versions(wheel, tmp_path):
         assert part in said.stdout
 
 
+@ONCE
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
