@@ -168,6 +168,7 @@ ORDER = (
     "four_writes",
     "echo_streams",
     "readline",
+    "readexactly",
     "sendfile",
     "echo_sock",
     "accept_close",

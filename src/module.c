@@ -23,6 +23,7 @@
 #include "io/pipe.h"
 #include "io/resolver.h"
 #include "io/sock.h"
+#include "io/stdreader.h"
 #include "io/tcp.h"
 #include "io/udp.h"
 #include "io/tls_ssl.h"
@@ -138,6 +139,9 @@ static PyMethodDef module_methods[] = {
      "libuv_version()\n--\n\nThe version of the libuv in use, such as '1.48.0'."},
     {"live_tasks", registry_py_live_tasks, METH_NOARGS,
      "live_tasks()\n--\n\nAll unfinished native tasks of all open loops, as a list."},
+    {"feed_streams", METHOD(stdreader_py_trust), METH_FASTCALL,
+     "feed_streams(protocol_type, reader_type, /)\n--\n\nThese two are the standard "
+     "library's: feed them without calling their methods."},
     {"after_fork", fork_py_after, METH_NOARGS,
      "after_fork()\n--\n\nIn a child of os.fork(): give every loop descriptors of its "
      "own."},

@@ -42,12 +42,14 @@ from . import (
     _sendfile,
     _serve,
     _signals,
+    _stdreader,
     _subprocess,
     _substitutes,
     _tls,
 )
 
 os.register_at_fork(after_in_child=_core.after_fork)
+_stdreader.enable()
 
 ExceptionHandler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 

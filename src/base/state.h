@@ -40,8 +40,10 @@
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
     X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept)         \
     X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
-    X(ident) X(datagram_received) X(error_received) X(sendto) X(recvfrom)   \
-    X(recvfrom_into) X(pending)
+    X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter)       \
+    X(feed_data) X(_eof) X(_buffer) X(_waiter) X(_transport) X(_paused)     \
+    X(_limit) X(pause_reading) X(datagram_received) X(error_received)       \
+    X(sendto) X(recvfrom) X(recvfrom_into) X(pending)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
@@ -116,6 +118,14 @@ typedef struct ModuleState {
     PyObject *eager_task_factory;    /* owned: asyncio's (3.12+), or NULL */
     PyObject *kwnames_context;   /* owned: ("context",) for vector calls */
     PyObject *kwnames_msg;       /* owned: ("msg",) */
+    /* stdreader.c: asyncio's StreamReaderProtocol and StreamReader, and what they are
+     * made of; NULL when they are not to be fed natively. */
+    PyObject *stream_protocol;   /* owned */
+    PyObject *stream_reader;     /* owned */
+    PyObject *stream_members;    /* owned: tuple */
+    unsigned stream_protocol_version;    /* when that was last compared */
+    unsigned stream_reader_version;
+    bool streams_are_stock;              /* and found the same */
     hashfunc lazy_hash;       /* a loop with this tp_hash publishes its task; or NULL */
     Py_ssize_t slot_current;     /* places in the thread state (slots.c); 0: unknown */
     Py_ssize_t slot_tasks;

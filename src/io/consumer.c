@@ -4,9 +4,11 @@
  */
 #include "io/consumer.h"
 
+#include "io/stdreader.h"
 #include "io/tls.h"
 
 static const ConsumerFinder consumer_finders[] = {
+    stdreader_find,
     tls_find_consumer,
     NULL,
 };
