@@ -141,31 +141,6 @@ pycompat_visit_base_dict(PyObject *self, visitproc visit, void *arg)
 #endif
 }
 
-/* A number that changes with every change of the type or of its bases; 0 while it has
- * none.  3.11 keeps the old number of a changed type and takes a flag away. */
-static inline unsigned
-pycompat_type_version(PyTypeObject *type)
-{
-    bool valid = PY_AT_LEAST_3_12 || (type->tp_flags & Py_TPFLAGS_VALID_VERSION_TAG) != 0;
-    return valid ? type->tp_version_tag : 0;
-}
-
-/* -> new, or NULL without an exception when it is dead */
-static inline PyObject *
-pycompat_weakref_target(PyObject *ref)
-{
-#if PY_VERSION_HEX >= 0x030d0000
-    PyObject *target = NULL;
-    if (PyWeakref_GetRef(ref, &target) < 0) {
-        PyErr_Clear();
-    }
-    return target;
-#else
-    PyObject *target = PyWeakref_GET_OBJECT(ref);
-    return target == Py_None ? NULL : Py_NewRef(target);
-#endif
-}
-
 /* Module slots that name what the module can do, where they exist. */
 #if PY_VERSION_HEX >= 0x030c0000
 #define PYCOMPAT_SLOT_INTERPRETERS \

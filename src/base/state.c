@@ -91,9 +91,9 @@ static const size_t state_owned[] = {
     offsetof(ModuleState, eager_task_factory),
     offsetof(ModuleState, kwnames_context),
     offsetof(ModuleState, kwnames_msg),
-    offsetof(ModuleState, stream_protocol),
-    offsetof(ModuleState, stream_reader),
-    offsetof(ModuleState, stream_members),
+    offsetof(ModuleState, streams.protocol),
+    offsetof(ModuleState, streams.reader),
+    offsetof(ModuleState, streams.members),
 };
 
 static PyObject **

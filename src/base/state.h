@@ -15,6 +15,7 @@
 
 #include "base/base.h"
 #include "base/list.h"
+#include "base/std_streams.h"
 #include "base/state_ssl.h"
 
 /* X(field): the heap type is state->field##_type. */
@@ -118,14 +119,7 @@ typedef struct ModuleState {
     PyObject *eager_task_factory;    /* owned: asyncio's (3.12+), or NULL */
     PyObject *kwnames_context;   /* owned: ("context",) for vector calls */
     PyObject *kwnames_msg;       /* owned: ("msg",) */
-    /* stdreader.c: asyncio's StreamReaderProtocol and StreamReader, and what they are
-     * made of; NULL when they are not to be fed natively. */
-    PyObject *stream_protocol;   /* owned */
-    PyObject *stream_reader;     /* owned */
-    PyObject *stream_members;    /* owned: tuple */
-    unsigned stream_protocol_version;    /* when that was last compared */
-    unsigned stream_reader_version;
-    bool streams_are_stock;              /* and found the same */
+    StdStreams streams;          /* stdreader.c */
     hashfunc lazy_hash;       /* a loop with this tp_hash publishes its task; or NULL */
     Py_ssize_t slot_current;     /* places in the thread state (slots.c); 0: unknown */
     Py_ssize_t slot_tasks;

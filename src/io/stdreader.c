@@ -15,7 +15,6 @@
 
 #include "awaitable/future.h"
 #include "base/call.h"
-#include "base/pycompat.h"
 #include "engine/loop.h"
 
 /* ------------------------------------------------------- is all as delivered? */
@@ -42,8 +41,8 @@ stdreader_look(const ModuleState *state)
     };
     PyObject *members = PyTuple_New(STDREADER_MEMBERS);
     for (Py_ssize_t i = 0; members != NULL && i < STDREADER_MEMBERS; i++) {
-        PyObject *type = i < STDREADER_FEED_DATA ? state->stream_protocol
-                                                 : state->stream_reader;
+        PyObject *type = i < STDREADER_FEED_DATA ? state->streams.protocol
+                                                 : state->streams.reader;
         PyObject *value = PyObject_GetAttr(type, names[i]);
         if (value == NULL) {
             Py_CLEAR(members);
@@ -79,9 +78,9 @@ stdreader_are_plain(const ModuleState *state)
         state->str__eof, state->str__buffer, state->str__waiter,
         state->str__transport, state->str__paused, state->str__limit,
     };
-    return stdreader_is_plain((PyTypeObject *)state->stream_protocol, of_protocol,
+    return stdreader_is_plain((PyTypeObject *)state->streams.protocol, of_protocol,
                               Py_ARRAY_LENGTH(of_protocol))
-           && stdreader_is_plain((PyTypeObject *)state->stream_reader, of_reader,
+           && stdreader_is_plain((PyTypeObject *)state->streams.reader, of_reader,
                                  Py_ARRAY_LENGTH(of_reader));
 }
 
@@ -91,7 +90,7 @@ stdreader_check_types(const ModuleState *state)
     PyObject *now = stdreader_look(state);
     bool same = now != NULL && stdreader_are_plain(state);
     for (Py_ssize_t i = 0; same && i < STDREADER_MEMBERS; i++) {
-        same = PyTuple_GET_ITEM(now, i) == PyTuple_GET_ITEM(state->stream_members, i);
+        same = PyTuple_GET_ITEM(now, i) == PyTuple_GET_ITEM(state->streams.members, i);
     }
     Py_XDECREF(now);
     PyErr_Clear();
@@ -103,19 +102,18 @@ stdreader_check_types(const ModuleState *state)
 static bool
 stdreader_types_are_stock(ModuleState *state)
 {
-    unsigned protocol = pycompat_type_version((PyTypeObject *)state->stream_protocol);
-    unsigned reader = pycompat_type_version((PyTypeObject *)state->stream_reader);
-    if (UNLIKELY(protocol != state->stream_protocol_version
-                 || reader != state->stream_reader_version || protocol == 0
-                 || reader == 0)) {
-        state->streams_are_stock = stdreader_check_types(state);
+    StdStreams *streams = &state->streams;
+    const PyTypeObject *protocol = (PyTypeObject *)streams->protocol;
+    const PyTypeObject *reader = (PyTypeObject *)streams->reader;
+    if (UNLIKELY(protocol->tp_version_tag != streams->protocol_version
+                 || reader->tp_version_tag != streams->reader_version
+                 || protocol->tp_version_tag == 0 || reader->tp_version_tag == 0)) {
+        streams->are_stock = stdreader_check_types(state);
         /* The look-ups have given versions to types that had none. */
-        state->stream_protocol_version =
-            pycompat_type_version((PyTypeObject *)state->stream_protocol);
-        state->stream_reader_version =
-            pycompat_type_version((PyTypeObject *)state->stream_reader);
+        streams->protocol_version = protocol->tp_version_tag;
+        streams->reader_version = reader->tp_version_tag;
     }
-    return state->streams_are_stock;
+    return streams->are_stock;
 }
 
 /* Is object.name the type's own function, bound to the object? */
@@ -157,10 +155,10 @@ stdreader_let_go(StdReader *r)
 static bool
 stdreader_open(const ModuleState *state, PyObject *reader, StdReader *r)
 {
-    if (!Py_IS_TYPE(reader, (PyTypeObject *)state->stream_reader)
+    if (!Py_IS_TYPE(reader, (PyTypeObject *)state->streams.reader)
         || !stdreader_has_stock(
             reader, state->str_feed_data,
-            PyTuple_GET_ITEM(state->stream_members, STDREADER_FEED_DATA))) {
+            PyTuple_GET_ITEM(state->streams.members, STDREADER_FEED_DATA))) {
         return false;
     }
     r->eof = PyObject_GetAttr(reader, state->str__eof);
@@ -306,10 +304,13 @@ stdreader_of(const ModuleState *state, PyObject *protocol)
     PyObject *reader = NULL;
     PyObject *ref = PyObject_GetAttr(protocol, state->str__stream_reader_wr);
     if (LIKELY(ref != NULL && PyWeakref_CheckRefExact(ref))) {
-        reader = pycompat_weakref_target(ref);
+        reader = PyObject_CallNoArgs(ref);
     }
     Py_XDECREF(ref);
     PyErr_Clear();
+    if (reader == Py_None) {
+        Py_CLEAR(reader);
+    }
     return reader;
 }
 
@@ -320,7 +321,7 @@ stdreader_received(PyObject *protocol, Transport *transport, const char *data,
     ModuleState *state = transport->loop->state;
     int rc = 0;
     if (LIKELY(stdreader_types_are_stock(state)
-               && Py_IS_TYPE(protocol, (PyTypeObject *)state->stream_protocol))) {
+               && Py_IS_TYPE(protocol, (PyTypeObject *)state->streams.protocol))) {
         PyObject *reader = stdreader_of(state, protocol);
         if (LIKELY(reader != NULL)) {
             rc = stdreader_feed(transport, reader, data, size);
@@ -342,14 +343,14 @@ stdreader_find(Transport *transport, const Consumer **consumer, PyObject **self)
 {
     ModuleState *state = transport->loop->state;
     PyObject *protocol = transport->protocol;
-    if (state->stream_members == NULL
-        || !Py_IS_TYPE(protocol, (PyTypeObject *)state->stream_protocol)
+    if (state->streams.members == NULL
+        || !Py_IS_TYPE(protocol, (PyTypeObject *)state->streams.protocol)
         || !stdreader_types_are_stock(state)) {
         return 0;
     }
     if (!stdreader_has_stock(
             protocol, state->str_data_received,
-            PyTuple_GET_ITEM(state->stream_members, STDREADER_DATA_RECEIVED))) {
+            PyTuple_GET_ITEM(state->streams.members, STDREADER_DATA_RECEIVED))) {
         return 0;                    /* somebody's own, on this one object */
     }
     *consumer = &stdreader_consumer;
@@ -365,11 +366,11 @@ stdreader_py_trust(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         PyErr_SetString(PyExc_TypeError, "feed_streams() takes two types");
         return NULL;
     }
-    Py_CLEAR(state->stream_members);
-    Py_XSETREF(state->stream_protocol, Py_NewRef(args[0]));
-    Py_XSETREF(state->stream_reader, Py_NewRef(args[1]));
-    state->stream_members = stdreader_look(state);
-    if (state->stream_members == NULL) {
+    Py_CLEAR(state->streams.members);
+    Py_XSETREF(state->streams.protocol, Py_NewRef(args[0]));
+    Py_XSETREF(state->streams.reader, Py_NewRef(args[1]));
+    state->streams.members = stdreader_look(state);
+    if (state->streams.members == NULL) {
         return NULL;
     }
     Py_RETURN_NONE;
