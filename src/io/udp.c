@@ -155,6 +155,19 @@ udp_sync(Udp *self)
 
 /* -------------------------------------------------------------------- closing */
 
+/* What the system says of a close that has happened all the same helps nobody. */
+static void
+udp_close_socket(Udp *self)
+{
+    PyObject *name = self->transport.loop->state->str_close;
+    PyObject *result = call_method(self->sock, name, NULL, NULL);
+    Py_XDECREF(result);
+    if (result == NULL && PyErr_ExceptionMatches(PyExc_OSError)) {
+        PyErr_Clear();
+    }
+    object_unraisable(self->sock);
+}
+
 /* Just before uv_close, whoever asked for it: our own end, or loop.close().  libuv must
  * not watch the number any more when it is given away. */
 static void
@@ -179,8 +192,7 @@ udp_before_close(Resource *resource)
         close(self->fd);
     }
     self->fd = -1;
-    Py_XDECREF(call_method(self->sock, transport->loop->state->str_close, NULL, NULL));
-    object_unraisable(self->sock);
+    udp_close_socket(self);
 }
 
 /* -------------------------------------------------------------------- opening */

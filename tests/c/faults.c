@@ -111,6 +111,11 @@ FAULTY(int, timerfd_create, (int clock, int flags), (clock, flags))
 FAULTY(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
 FAULTY(ssize_t, recv, (int fd, void *b, size_t n, int flags), (fd, b, n, flags))
 FAULTY(ssize_t, recvmsg, (int fd, struct msghdr *m, int flags), (fd, m, flags))
+FAULTY(int, recvmmsg,
+       (int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *t),
+       (fd, m, n, flags, t))
+FAULTY(int, sendmmsg, (int fd, struct mmsghdr *m, unsigned n, int flags),
+       (fd, m, n, flags))
 FAULTY(int, epoll_pwait,
        (int e, struct epoll_event *v, int n, int timeout, const sigset_t *s),
        (e, v, n, timeout, s))

@@ -34,7 +34,9 @@ WALK = {
     "read": "EINTR EAGAIN ECONNRESET ETIMEDOUT EIO ENOMEM",
     "recv": "EINTR EAGAIN ECONNRESET ETIMEDOUT ENOMEM",
     "recvmsg": "EINTR EAGAIN ECONNRESET",
+    "recvmmsg": "EINTR EAGAIN ECONNREFUSED ENOMEM",
     "send": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
+    "sendmmsg": "EINTR EAGAIN ECONNREFUSED ENOBUFS EPERM ENOMEM",
     "sendmsg": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
     "setsockopt": "EINVAL ENOMEM",
     "shutdown": "ENOTCONN",
@@ -59,8 +61,52 @@ class Echo(asyncio.Protocol):
         self.transport.write(data)
 
 
+class Answer(asyncio.DatagramProtocol):
+    """Sends what comes back, once; `done` is the first datagram or error."""
+
+    def __init__(self, answers):
+        self.answers = answers
+        self.done = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, addr):
+        if self.answers:
+            self.transport.sendto(data, addr)
+        elif not self.done.done():
+            self.done.set_result(data)
+
+    def error_received(self, exc):
+        if not self.done.done():
+            self.done.set_exception(exc)
+
+
+async def datagrams(loop):
+    """A datagram and its answer."""
+    near = None
+    far, there = await loop.create_datagram_endpoint(
+        lambda: Answer(True), local_addr=("127.0.0.1", 0)
+    )
+    try:
+        if far.get_extra_info("sockname") is None:  # a fault, which asyncio takes so
+            raise OSError("no name")
+        near, here = await loop.create_datagram_endpoint(
+            lambda: Answer(False), remote_addr=far.get_extra_info("sockname")
+        )
+        near.sendto(b"x")
+        done = [here.done, there.done]
+        finished, _ = await asyncio.wait(done, timeout=0.3, return_when="FIRST_COMPLETED")
+        for future in finished:
+            assert future.result() == b"x"
+    finally:
+        for transport in (near, far):
+            if transport is not None:
+                transport.close()
+
+
 async def exchange(loop):
-    """A server, a client, a message each way over TCP and by the sock_* calls."""
+    """A server, a client, a message each way: over TCP, by the sock_* calls, by datagrams."""
     server = await loop.create_server(Echo, "127.0.0.1", 0)
     if not server.sockets:  # create_server goes on when one address has no socket
         raise OSError("no address to listen on")
@@ -77,6 +123,7 @@ async def exchange(loop):
         far.setblocking(False)
         await loop.sock_sendall(near, b"hello")
         assert await loop.sock_recv(far, 10) == b"hello"
+        await datagrams(loop)
         await asyncio.sleep(0.0005)
     finally:
         for thing in (near, far, server):

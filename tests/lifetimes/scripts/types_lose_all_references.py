@@ -101,6 +101,24 @@ def streams(kind):
     return make
 
 
+def datagram_endpoints():
+    for number in range(60):
+        options = {"local_addr": ("127.0.0.1", 0)}
+        transport, _ = loop.run_until_complete(
+            loop.create_datagram_endpoint(asyncio.DatagramProtocol, **options)
+        )
+        name = transport.get_extra_info("sockname")
+        transport.sendto(b"x" * 600, name)
+        transport.sendto(b"y", (str(name[0]), int(name[1])))
+        if number % 3 == 0:
+            transport.pause_reading()
+        turns(loop)
+        transport.sendto(b"z", name)
+        transport.close() if number % 2 else transport.abort()
+        settle(loop)
+    return transport
+
+
 def servers():
     for _ in range(60):
         server = loop.run_until_complete(loop.create_server(asyncio.Protocol, "127.0.0.1", 0))
@@ -166,6 +184,7 @@ MAKERS = [
     future_iterators,
     streams("tcp"),
     streams("unix"),
+    datagram_endpoints,
     servers,
     watched,
     names,
