@@ -9,6 +9,7 @@ methods and asks our loop to watch its fileno().
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 import weakref
 from asyncio import trsock
@@ -48,11 +49,17 @@ def make_socket_transport(
     *,
     extra: Any = None,
     server: Any = None,
+    context: contextvars.Context | None = None,
 ) -> Any:
     """Return a transport over a connected socket. asyncio's private name.
 
-    `extra` is more extra info, or None; it is heeded for what is no socket.socket.
+    `extra` is more extra info, or None; it is heeded for what is no socket.socket. The
+    protocol is called in a copy of `context`, or of the current one.
     """
+    if context is not None:
+        return context.copy().run(
+            make_socket_transport, self, sock, protocol, waiter, extra=extra, server=server
+        )
     if is_socket(sock):
         return self._open_stream(protocol, sock, waiter=waiter, server=server)
     make = _stdlib_transport(self, "_SelectorSocketTransport")

@@ -85,13 +85,32 @@ typedef struct WatcherMethod {
     bool checked;                /* refuse descriptors of transports */
 } WatcherMethod;
 
+/* What the four methods take beside the callback's arguments.  Borrowed. */
+typedef struct WatcherCall {
+    PyObject *file;
+    PyObject *callback;
+    PyObject *context;           /* the private two, since 3.15; or NULL */
+} WatcherCall;
+
+/* The context= that asyncio's own transports give, or NULL. */
+static PyObject *
+watcher_context(const WatcherMethod *method, PyObject *const *args, Py_ssize_t nargs,
+                PyObject *kwnames)
+{
+    if (!PY_AT_LEAST_3_15 || method->checked) {
+        return NULL;
+    }
+    return args_keyword(args, nargs, kwnames, "context");
+}
+
 /* (fd, callback, *args), the first two perhaps by keyword.  How many positional
  * arguments were fd and callback, or -1 with TypeError. */
 static int
 watcher_parse_call(const WatcherMethod *method, PyObject *const *args, Py_ssize_t nargs,
-                   PyObject *kwnames, PyObject **file, PyObject **callback)
+                   PyObject *kwnames, WatcherCall *call)
 {
     int taken = nargs < 2 ? (int)nargs : 2;
+    PyObject **file = &call->file, **callback = &call->callback;
     *file = nargs > 0 ? args[0] : args_keyword(args, nargs, kwnames, "fd");
     *callback = nargs > 1 ? args[1] : args_keyword(args, nargs, kwnames, "callback");
     if (*file == NULL || *callback == NULL) {
@@ -99,7 +118,9 @@ watcher_parse_call(const WatcherMethod *method, PyObject *const *args, Py_ssize_
                      method->name, *file == NULL ? "fd" : "callback");
         return -1;
     }
-    if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != 2 - taken) {
+    call->context = watcher_context(method, args, nargs, kwnames);
+    int named = 2 - taken + (call->context != NULL);
+    if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != named) {
         PyErr_Format(PyExc_TypeError, "%s() got an unexpected keyword argument",
                      method->name);
         return -1;
@@ -112,18 +133,25 @@ static PyObject *
 watcher_add(const WatcherMethod *method, Loop *loop, PyObject *const *args,
             Py_ssize_t nargs, PyObject *kwnames)
 {
-    PyObject *file, *callback;
-    int taken = watcher_parse_call(method, args, nargs, kwnames, &file, &callback);
+    WatcherCall call;
+    int taken = watcher_parse_call(method, args, nargs, kwnames, &call);
     int fd;
-    if (taken < 0 || watcher_parse_file(loop, file, method->checked, &fd) < 0
-        || loop_check_closed(loop) < 0 || watcher_check_number(file, fd) < 0) {
+    if (taken < 0 || watcher_parse_file(loop, call.file, method->checked, &fd) < 0
+        || loop_check_closed(loop) < 0 || watcher_check_number(call.file, fd) < 0) {
         return NULL;
     }
-    PyObject *handle = handle_new(loop, callback, args + taken, nargs - taken, NULL);
+    PyObject *context = call.context == Py_None ? NULL : call.context;
+    if (context != NULL && !PyContext_CheckExact(context)) {
+        PyErr_Format(PyExc_TypeError, "a contextvars.Context was expected, got %.200s",
+                     Py_TYPE(context)->tp_name);
+        return NULL;
+    }
+    PyObject *handle = handle_new(loop, call.callback, args + taken, nargs - taken,
+                                  context);
     if (handle == NULL) {
         return NULL;
     }
-    PyObject *kept = PyLong_Check(file) ? NULL : file;
+    PyObject *kept = PyLong_Check(call.file) ? NULL : call.file;
     if (poll_watch(loop, fd, method->side, handle, kept) < 0) {
         Py_CLEAR(handle);
     }

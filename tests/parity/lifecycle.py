@@ -37,7 +37,7 @@ def _(t: Trial) -> None:
 
     async def work():
         with raises(RuntimeError, "already running"):
-            t.loop.run_forever()
+            t.loop.run_until_complete(t.loop.create_future())
         with raises(RuntimeError, "Cannot close a running event loop"):
             t.loop.close()
         return 42
