@@ -441,39 +441,17 @@ future_type_finalize(PyObject *self)
 /* ------------------------------------------------------------------ tables */
 
 static PyMethodDef future_type_methods[] = {
-    {"result", future_type_py_result, METH_NOARGS, future_type_result_doc},
-    {"exception", future_type_py_exception, METH_NOARGS, future_type_exception_doc},
+    FUTURE_TYPE_METHODS,
     {"set_result", future_type_py_set_result, METH_O, future_type_set_result_doc},
     {"set_exception", future_type_py_set_exception, METH_O,
      future_type_set_exception_doc},
-    {"add_done_callback", METHOD(future_type_py_add_done_callback),
-     METH_FASTCALL | METH_KEYWORDS, future_type_add_done_callback_doc},
-    {"remove_done_callback", future_type_py_remove_done_callback, METH_O,
-     future_type_remove_done_callback_doc},
     {"cancel", METHOD(future_type_py_cancel), METH_FASTCALL | METH_KEYWORDS,
      future_type_cancel_doc},
-    {"cancelled", future_type_py_cancelled, METH_NOARGS, future_type_cancelled_doc},
-    {"done", future_type_py_done, METH_NOARGS, future_type_done_doc},
-    {"get_loop", future_type_py_get_loop, METH_NOARGS, future_type_get_loop_doc},
-    {"_make_cancelled_error", future_type_py_make_cancelled_error, METH_NOARGS,
-     future_type_make_cancelled_error_doc},
-    {"__class_getitem__", Py_GenericAlias, METH_O | METH_CLASS, "See PEP 585."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef future_type_getset[] = {
-    {"_state", future_type_get_state, NULL, NULL, NULL},
-    {"_asyncio_future_blocking", future_type_get_blocking, future_type_set_blocking,
-     NULL, NULL},
-    {"_loop", future_type_get_loop, NULL, NULL, NULL},
-    {"_callbacks", future_type_get_callbacks, NULL, NULL, NULL},
-    {"_result", future_type_get_result, NULL, NULL, NULL},
-    {"_exception", future_type_get_exception, NULL, NULL, NULL},
-    {"_log_traceback", future_type_get_log_traceback, future_type_set_log_traceback,
-     NULL, NULL},
-    {"_source_traceback", future_type_get_source_traceback, NULL, NULL, NULL},
-    {"_cancel_message", future_type_get_cancel_message, future_type_set_cancel_message,
-     NULL, NULL},
+    FUTURE_TYPE_ATTRIBUTES,
     /* Last, so that the table ends before it where asyncio does not have it. */
     {PY_AT_LEAST_3_14 ? "_asyncio_awaited_by" : NULL, future_type_get_awaited_by, NULL,
      NULL, NULL},
