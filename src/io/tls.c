@@ -284,6 +284,9 @@ tls_close_stream(Loop *Py_UNUSED(loop), Job *job)
 static int
 tls_do_shutdown(Tls *self)
 {
+    if (self->in_ssl) {
+        return 0; /* the timer ends it */
+    }
     int rc = self->eof_received ? TLS_SSL_OK : tls_ssl_unwrap(self);
     if (rc == TLS_SSL_AGAIN) {
         return self->writing_paused ? 0 : tls_data_hand_over(self);
@@ -307,6 +310,9 @@ tls_do_shutdown(Tls *self)
 static int
 tls_do_flush(Tls *self)
 {
+    if (self->in_ssl) {
+        return 0;
+    }
     if (self->eof_received && self->app_paused && !self->transport.closing) {
         return 0; /* resume_reading() goes on */
     }
@@ -355,6 +361,10 @@ tls_start_shutdown(Tls *self)
         return 0;
     }
     self->transport.closing = true;
+    if (self->transport.loop->phase == LOOP_CLOSED) {
+        self->state = TLS_UNWRAPPED; /* and everything below is closed */
+        return 0;
+    }
     if (self->state == TLS_HANDSHAKE) {
         return tls_abort(self, NULL);
     }

@@ -69,7 +69,8 @@ typedef struct Tls {
     bool writing_paused; /* the stream asked us to write no more */
     bool eof_received;   /* the stream has ended, with or without close_notify */
     bool in_read;        /* its bytes are being delivered */
-    bool forsaken; /* close() came twice: nobody will ask for the session any more */
+    bool in_ssl;         /* inside OpenSSL, which may call Python, but not itself */
+    bool forsaken;       /* close() came twice: nobody will ask for the session */
 } Tls;
 
 /* --------------------------------------------------------- in order of life */

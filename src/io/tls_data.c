@@ -101,24 +101,25 @@ tls_data_read_end(Tls *self)
 }
 
 /* Records into `room` until it has no place for another one.  -> bytes; *last: what
- * the last call returned, above zero if there may be more. */
+ * the last call returned, above zero if there may be more.  A record that had room is
+ * read whole: only before the first can there be a rest of one inside OpenSSL. */
 static size_t
 tls_data_fill(Tls *self, char *room, size_t size, Py_ssize_t *last)
 {
     size_t filled = 0;
-    *last = TLS_SSL_AGAIN;
-    while (size - filled >= TLS_SSL_RECORD) {
-        int readable = tls_ssl_readable(self);
-        if (readable <= 0) {
-            *last = readable < 0 ? TLS_SSL_ERROR : TLS_SSL_AGAIN;
-            break;
-        }
+    Py_ssize_t more = tls_ssl_readable(self);
+    while (more > 0) {
         *last = tls_ssl_read(self, room + filled, size - filled);
         if (*last <= 0) {
-            break;
+            return filled;
         }
         filled += (size_t)*last;
+        if (size - filled < TLS_SSL_RECORD) {
+            return filled;
+        }
+        more = tls_ssl_incoming(self);
     }
+    *last = more < 0 ? TLS_SSL_ERROR : TLS_SSL_AGAIN;
     return filled;
 }
 
@@ -263,7 +264,9 @@ tls_data_guard(Tls *self, int rc)
 int
 tls_data_read(Tls *self)
 {
-    if (self->in_read || (self->state != TLS_WRAPPED && self->state != TLS_FLUSHING)) {
+    if (self->in_read || self->in_ssl
+        || (self->state != TLS_WRAPPED && self->state != TLS_FLUSHING))
+    {
         return 0;
     }
     int rc = 0;
@@ -350,7 +353,10 @@ tls_data_hand_over(Tls *self)
     if (bytes == NULL) {
         return tls_fatal(self, tls_data_failed);
     }
-    return write_piece(self->stream, bytes);
+    if (UNLIKELY(write_piece(self->stream, bytes) < 0)) {
+        return errors_must_leave() ? -1 : tls_fatal(self, tls_data_failed);
+    }
+    return 0;
 }
 
 /* Several small pieces, as far as they fit in one record.  -> bytes */
@@ -411,6 +417,10 @@ tls_data_encrypt_all(Tls *self)
 int
 tls_data_flush(Tls *self)
 {
+    if (UNLIKELY(self->in_ssl)) {
+        loop_mark_dirty(self->transport.loop, &self->dirty);
+        return 0;
+    }
     list_remove(&self->dirty.node);
     int rc = 0;
     if (self->state == TLS_WRAPPED || self->state == TLS_FLUSHING) {

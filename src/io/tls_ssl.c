@@ -280,7 +280,9 @@ tls_ssl_readable(Tls *self)
 static Py_ssize_t
 tls_ssl_read_foreign(Tls *self, char *room, size_t size)
 {
+    self->in_ssl = true;
     PyObject *data = PyObject_CallMethod(self->sslobj, "read", "n", (Py_ssize_t)size);
+    self->in_ssl = false;
     if (data == NULL) {
         return tls_ssl_why(self);
     }
@@ -308,7 +310,9 @@ tls_ssl_read(Tls *self, char *room, size_t size)
         return TLS_SSL_ERROR;
     }
     const ModuleState *state = self->transport.loop->state;
+    self->in_ssl = true;
     PyObject *result = tls_ssl_call(state->ssl_sock_read, self->sock, wanted, shown);
+    self->in_ssl = false;
     tls_ssl_hide(self);
     Py_DECREF(wanted);
     return tls_ssl_count(self, result);
@@ -318,8 +322,10 @@ Py_ssize_t
 tls_ssl_write(Tls *self, const char *data, size_t size)
 {
     if (UNLIKELY(self->sock == NULL)) {
+        self->in_ssl = true;
         PyObject *result =
             PyObject_CallMethod(self->sslobj, "write", "y#", data, (Py_ssize_t)size);
+        self->in_ssl = false;
         return tls_ssl_count(self, result);
     }
     PyObject *shown = tls_ssl_show(self, data, size);
@@ -327,7 +333,9 @@ tls_ssl_write(Tls *self, const char *data, size_t size)
         return TLS_SSL_ERROR;
     }
     const ModuleState *state = self->transport.loop->state;
+    self->in_ssl = true;
     PyObject *result = tls_ssl_call(state->ssl_sock_write, self->sock, shown, NULL);
+    self->in_ssl = false;
     tls_ssl_hide(self);
     return tls_ssl_count(self, result);
 }
@@ -337,7 +345,9 @@ tls_ssl_write(Tls *self, const char *data, size_t size)
 static int
 tls_ssl_once(Tls *self, const char *method)
 {
+    self->in_ssl = true;
     PyObject *result = PyObject_CallMethod(self->sslobj, method, NULL);
+    self->in_ssl = false;
     if (result == NULL) {
         return tls_ssl_why(self);
     }

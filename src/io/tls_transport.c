@@ -178,7 +178,7 @@ tls_transport_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
         /* asyncio's forgets its SSLProtocol here.  Who keeps us in an attribute of the
          * protocol makes a ring; the SSLContext shall not wait for the GC with it. */
         self->forsaken = true;
-        if (self->stream == NULL && !self->in_read) {
+        if (self->stream == NULL && !self->in_read && !self->in_ssl) {
             tls_ssl_drop(self);
         }
         Py_RETURN_NONE;
