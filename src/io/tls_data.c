@@ -525,7 +525,8 @@ tls_data_check_marks(Tls *self)
         }
         size += (size_t)outgoing;
     }
-    if (size >= transport->high_water && !transport->writing_paused) {
+    /* Of an empty buffer nobody would ever be told that it is empty. */
+    if (size >= transport->high_water && size > 0 && !transport->writing_paused) {
         transport->writing_paused = true;
         return tls_data_call_flow(self, state->str_pause_writing,
                                   consumer == NULL ? NULL : consumer->pause_writing,
