@@ -218,6 +218,7 @@ class SubprocessTransport(BaseSubprocessTransport):
 
     _loop: Any
     _proc: Any
+    _pipes: dict[int, Any]
     _pid: int
     _returncode: int | None
     _pidfd: _PidFd | None = None
@@ -281,6 +282,16 @@ class SubprocessTransport(BaseSubprocessTransport):
             return os.waitstatus_to_exitcode(status)
         except ValueError:
             return status
+
+    def close(self) -> None:
+        """Close the pipes, kill the child if it runs. The exit is told as ever."""
+        super().close()
+        if self._loop is not None and self._loop.is_closed():
+            # Then nothing is told any more; what is left are descriptors.
+            for pipe_protocol in self._pipes.values():
+                if pipe_protocol is not None:
+                    pipe_protocol.pipe.close()
+            self._pidfd = None
 
     def send_signal(self, signum: int) -> None:
         """Send a signal to the child, and only to it: nothing happens when it has ended.
