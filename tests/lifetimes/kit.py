@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import socket
 import sys
 import time
@@ -24,6 +25,7 @@ __all__ = [
     "loop_of_the_kind",
     "open_descriptors",
     "pair",
+    "pipe",
     "run_until",
     "settle",
     "socket",
@@ -56,6 +58,18 @@ def pair(loop, protocol=None, kind="unix"):
         opening = loop.create_unix_connection(lambda: protocol, sock=near)
     transport, _ = loop.run_until_complete(opening)
     return transport, protocol, far
+
+
+def pipe(loop, side, protocol=None):
+    """A pipe's transport of `loop` ("read" or "write"), its protocol, the other end's file."""
+    ends = os.pipe()
+    ours, theirs = ends if side == "read" else ends[::-1]
+    protocol = protocol or Recorder()
+    modes = ("rb", "wb") if side == "read" else ("wb", "rb")
+    connect = loop.connect_read_pipe if side == "read" else loop.connect_write_pipe
+    opening = connect(lambda: protocol, open(ours, modes[0], buffering=0))
+    transport, _ = loop.run_until_complete(opening)
+    return transport, protocol, open(theirs, modes[1], buffering=0)
 
 
 def collect() -> None:

@@ -2,9 +2,10 @@
 """G1: reference cycles through every kind of object are found by the collector."""
 
 import contextvars
+import os
 import weakref
 
-from tests.lifetimes.kit import asyncio, collect, loop_of_the_kind, pair, settle, turns
+from tests.lifetimes.kit import asyncio, collect, loop_of_the_kind, pair, pipe, settle, turns
 
 
 class Thing:
@@ -75,6 +76,68 @@ def through_a_closed_transport(loop):
     far.close()
     settle(loop)
     assert protocol.lost
+    return thing
+
+
+def through_closed_pipes(loop):
+    thing = Thing()
+    for side in ("read", "write"):
+        transport, protocol, far = pipe(loop, side)
+        transport.thing, protocol.thing, protocol.transport = thing, thing, transport
+        setattr(thing, side, transport)
+        transport.close()
+        far.close()
+        settle(loop)
+        assert protocol.lost
+    return thing
+
+
+def through_the_file_of_a_closed_pipe(loop):
+    class File(Thing):
+        def __init__(self):
+            self.ends = os.pipe()
+
+        def fileno(self):
+            return self.ends[0]
+
+        def close(self):
+            for fd in self.ends:
+                os.close(fd)
+
+    thing = File()
+    opening = loop.connect_read_pipe(asyncio.Protocol, thing)
+    thing.transport, _ = loop.run_until_complete(opening)
+    thing.transport.close()
+    settle(loop)
+    return thing
+
+
+def through_a_pipe_of_a_closed_loop(loop):
+    import warnings
+
+    other = loop_of_the_kind()
+    thing = Thing()
+    thing.transport, protocol, far = pipe(other, "write")
+    protocol.thing, other.thing = thing, thing
+    thing.transport.write(b"x" * 1_000_000)
+    other.close()
+    far.close()
+    warnings.simplefilter("ignore", ResourceWarning)
+    return thing
+
+
+def through_a_child(loop):
+    thing = Thing()
+
+    async def main():
+        protocol = type("Protocol", (asyncio.SubprocessProtocol,), {})()
+        thing.transport, _ = await loop.subprocess_exec(lambda: protocol, "true")
+        thing.protocol, protocol.thing = protocol, thing
+        while thing.transport.get_protocol() is not None:
+            await asyncio.sleep(0.001)
+        thing.transport.close()
+
+    loop.run_until_complete(main())
     return thing
 
 

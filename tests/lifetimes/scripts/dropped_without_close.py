@@ -11,6 +11,7 @@ from tests.lifetimes.kit import (
     loop_of_the_kind,
     open_descriptors,
     pair,
+    pipe,
     settle,
     socket,
     turns,
@@ -56,6 +57,27 @@ def a_loop_with_a_server():
     client.close()
 
 
+def a_loop_with_pipes():
+    loop = loop_of_the_kind()
+    reader, _, feeding = pipe(loop, "read")
+    writer, _, draining = pipe(loop, "write")
+    feeding.write(b"x" * 1000)
+    writer.write(b"x" * 1_000_000)
+    turns(loop)
+    draining.close()
+    feeding.close()
+
+
+def a_closed_loop_with_pipes():
+    loop = loop_of_the_kind()
+    _, _, feeding = pipe(loop, "read")
+    writer, _, draining = pipe(loop, "write")
+    writer.write(b"x" * 1_000_000)
+    loop.close()
+    draining.close()
+    feeding.close()
+
+
 def a_closed_loop_with_a_connection():
     loop = loop_of_the_kind()
     kept = pair(loop)
@@ -74,6 +96,8 @@ for make in (
     a_loop_that_never_ran,
     a_loop_with_a_connection,
     a_loop_with_a_server,
+    a_loop_with_pipes,
+    a_closed_loop_with_pipes,
     a_closed_loop_with_a_connection,
     a_closed_loop_with_a_server,
 ):

@@ -5,7 +5,7 @@ import random
 import threading
 import warnings
 
-from tests.lifetimes.kit import asyncio, loop_of_the_kind, pair, socket, sys, turns
+from tests.lifetimes.kit import asyncio, loop_of_the_kind, pair, pipe, socket, sys, turns
 
 warnings.simplefilter("ignore")
 point = int(sys.argv[2])
@@ -42,6 +42,11 @@ def a_failed_future():
 def a_transport():
     transport, _, far = pair(loop)
     transport.write(b"x" * chance.choice((0, 10, 3_000_000)))
+    kept.append((transport, far))
+
+
+def a_pipe():
+    transport, _, far = pipe(loop, chance.choice(("read", "write")))
     kept.append((transport, far))
 
 
@@ -99,6 +104,7 @@ STEPS = [
     a_future,
     a_failed_future,
     a_transport,
+    a_pipe,
     a_server,
     a_reader,
     an_executor,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """G3, G4, U6: __del__ of callbacks, arguments, results and protocols uses the loop it came from."""
 
-from tests.lifetimes.kit import KIND, asyncio, collect, loop_of_the_kind, pair, settle, sys, turns
+from tests.lifetimes.kit import KIND, asyncio, collect, loop_of_the_kind, pair, pipe, settle, sys, turns
 
 count = 0
 
@@ -107,7 +107,21 @@ def in_a_protocol(loop, act):
     transport.abort()
 
 
-for place in (in_a_callback, in_a_future, in_a_task, in_a_handler, in_a_protocol):
+def in_a_pipe(loop, act, side="read"):
+    transport, protocol, far = pipe(loop, side)
+    protocol.thing = Reaches(act)
+    transport.set_protocol(asyncio.Protocol())
+    protocol = None
+    far.close()
+    transport.close()
+
+
+def in_a_write_pipe(loop, act):
+    in_a_pipe(loop, act, "write")
+
+
+places = (in_a_callback, in_a_future, in_a_task, in_a_handler, in_a_protocol, in_a_pipe)
+for place in (*places, in_a_write_pipe):
     for index in range(len(acts(None))):
         loop = loop_of_the_kind()
         act = acts(loop)[index]
