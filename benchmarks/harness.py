@@ -173,6 +173,8 @@ ORDER = (
     "echo_sock",
     "accept_close",
     "udp_echo",
+    "spawn",
+    "pipe_cat",
     "idle_memory",
     "tls_echo",
     "tls_handshakes",

@@ -129,11 +129,12 @@ def close(self: Loop) -> None:
     executor, self._default_executor = self._default_executor, None
     if executor is not None:
         executor.shutdown(wait=False)
-    _drop_signal_handlers(self)
+    self._drop_signal_handlers()
 
 
-def _drop_signal_handlers(self: Loop) -> None:
-    if not sys.is_finalizing():
+def drop_signal_handlers(self: Loop) -> None:
+    """Give all signals back, for close(). From __del__ at exit the names here may be gone."""
+    if sys is not None and not sys.is_finalizing():
         for signum in list(self._signal_handlers):
             self.remove_signal_handler(signum)
     elif self._signal_handlers:

@@ -98,6 +98,7 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     run_forever = _run.run_forever
     run_until_complete = _run.run_until_complete
     close = _run.close
+    _drop_signal_handlers = _run.drop_signal_handlers
     _check_running = _run.check_running
     _run_forever_setup = _run.run_forever_setup
     _run_forever_cleanup = _run.run_forever_cleanup

@@ -59,7 +59,7 @@ def a_loop_with_a_server():
 
 def a_loop_with_pipes():
     loop = loop_of_the_kind()
-    reader, _, feeding = pipe(loop, "read")
+    _, _, feeding = pipe(loop, "read")
     writer, _, draining = pipe(loop, "write")
     feeding.write(b"x" * 1000)
     writer.write(b"x" * 1_000_000)

@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: MIT
 """G3, G4, U6: __del__ of callbacks, arguments, results and protocols uses the loop it came from."""
 
-from tests.lifetimes.kit import KIND, asyncio, collect, loop_of_the_kind, pair, pipe, settle, sys, turns
+from tests.lifetimes.kit import (
+    KIND,
+    asyncio,
+    collect,
+    loop_of_the_kind,
+    pair,
+    pipe,
+    settle,
+    sys,
+    turns,
+)
 
 count = 0
 
