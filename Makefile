@@ -20,6 +20,10 @@ test-next: ## the suite on Python 3.14 and 3.15, in a chroot (root only)
 	./scripts/test-next $(ARGS)
 parity: ## docs/parity.md: every row of the parity table, on every loop
 	./scripts/parity $(ARGS)
+tsan: ## the thread tests under ThreadSanitizer, twenty times
+	./scripts/tsan $(ARGS)
+soak: ## long loads that may not leak; ARGS=--full takes two hours
+	./scripts/soak $(ARGS)
 bench: ## every benchmark on every loop; see benchmarks/README.md
 	./scripts/bench $(ARGS)
 format: ## clang-format over the C code, ruff over the Python code
