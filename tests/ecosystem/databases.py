@@ -62,6 +62,11 @@ def copied(certificates: Certificates, folder: pathlib.Path, user: int | None):
             os.chown(folder / name, user, -1)
 
 
+def environment() -> dict[str, str]:
+    """Nothing of the tester's, whose PG... variables and preloaded libraries are not for them."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8"}
+
+
 class Database:
     """How to reach a server: the folder of its unix socket, and its ports on 127.0.0.1."""
 
@@ -77,7 +82,13 @@ def running(command: list[str], folder: pathlib.Path, user: int | None, stop: in
     """The server as a process whose output is a file of the folder."""
     with open(folder / "output", "wb") as file:
         process = subprocess.Popen(
-            command, cwd=folder, user=user, stdin=subprocess.DEVNULL, stdout=file, stderr=file
+            command,
+            cwd=folder,
+            user=user,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
         )
     try:
         yield process, folder / "output"
@@ -97,6 +108,10 @@ def ready(process, output, answers) -> None:
             return answers()
 
     kit.wait_until(check, "the server's answer")
+
+
+def succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, env=environment(), check=False).returncode == 0
 
 
 def free_port() -> int:
@@ -124,7 +139,8 @@ def postgresql(certificates: Certificates) -> Iterator[Database]:
         ]
         subprocess.run(
             [initdb, "-D", str(folder / "data"), *options],
-            user=user, cwd=folder, check=True, capture_output=True, timeout=2 * kit.LIMIT,
+            user=user, cwd=folder, env=environment(), check=True, capture_output=True,
+            timeout=2 * kit.LIMIT,
         )  # fmt: skip
         copied(certificates, folder, user)
         settings = {
@@ -142,7 +158,7 @@ def postgresql(certificates: Certificates) -> Iterator[Database]:
             command += ["-c", f"{name}={value}"]
         with running(command, folder, user, signal.SIGINT) as (process, output):
             question = [pg_isready, "-q", "-h", str(folder), "-p", str(port)]
-            ready(process, output, lambda: subprocess.run(question, check=False).returncode == 0)
+            ready(process, output, lambda: succeeds(question))
             yield Database(folder, port)
 
 

@@ -44,6 +44,7 @@ def test_ipython_runs_a_program(tmp_path, loop_kind, environment):
     assert program.said == f"{loop_kind} slept\n"
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")  # so is libuv
 def test_ipython_at_a_terminal(loop_kind, environment):
     """The prompt itself reads the terminal through the loop."""
     pexpect = kit.needs("pexpect")
