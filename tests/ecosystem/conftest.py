@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 
 import pytest
 
 from tests.certificates import OPENSSL, Certificates
 
+# libffi opens its own file with the first callback of a process, and keeps it.
+CALLBACK = ctypes.CFUNCTYPE(None)(int)
 HEAVY = os.environ.get("HOTLOOP_TEST_HEAVY", "0" if "HOTLOOP_SANITIZER" in os.environ else "1")
 
 
