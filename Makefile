@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Short names for scripts/, which need no make. ARGS go on to the script: make test ARGS=--quick
 
-.PHONY: help test demo asan refleak analyze coverage test-next parity bench format lint clean
+.PHONY: help test demo asan refleak analyze coverage test-next parity tsan soak bench format lint clean
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
 test: ## the test suite on every CPython 3.11 to 3.13 found here

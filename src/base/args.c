@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
  * args.c - one data-driven parser for fastcall methods with keywords.
+ *
+ * PyArg_ParseTupleAndKeywords wants a tuple and a dict, which a fastcall does not
+ * have, and its fastcall sister is private.  The names are few, so they are compared
+ * one by one.
+ *
+ * What it puts out is borrowed from the caller's arguments; NULL means not given.
  */
 #include "base/args.h"
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * call.c - call a Python object inside a contextvars Context.
+ *
+ * Context.run() would do the same through a bound method and a tuple; entering and
+ * leaving by hand costs two calls of C.  PY_VECTORCALL_ARGUMENTS_OFFSET promises a free
+ * place in front of the arguments: a bound method puts its self there and copies
+ * nothing.
  */
 #include "base/call.h"
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * errors.c - from error numbers to exceptions; what may leave the loop.
+ *
+ * OSError chooses its own subclass by the number (ConnectionResetError for
+ * ECONNRESET), so nothing here has a table of them.
  */
 #include "base/errors.h"
 
@@ -23,12 +26,16 @@ errors_from_errno(int number)
     return NULL;
 }
 
+/* On unix libuv's codes are negated error numbers.  UV_EOF, which is none, is the
+ * affair of who reads. */
 PyObject *
 errors_from_uv(int code)
 {
     return errors_from_errno(-code);
 }
 
+/* The two that asyncio lets through from every callback.  All others are reported,
+ * and the loop goes on. */
 bool
 errors_must_leave(void)
 {

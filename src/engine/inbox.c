@@ -4,6 +4,17 @@
  *
  * A post rings libuv's async handle only when the loop sleeps and nobody has rung
  * it yet: while the loop is busy a post is a lock and a store.
+ *
+ * Why no post is slept over: the loop looks into the inbox for the last time and
+ * says that it sleeps under one lock (inbox_fall_asleep).  A post comes before that,
+ * and keeps the loop awake; or after it, and sees that it has to ring.
+ *
+ * `inbox_waiting` repeats the ring's count for the loop's own thread, which may read
+ * it without the lock: an old value costs a post one turn, and before it sleeps the
+ * loop asks again under the lock.
+ *
+ * Who posts may hold the GIL or not; the mutex is never held while Python code runs
+ * or while the GIL is waited for, so the two locks cannot wait for each other.
  */
 #include "engine/inbox.h"
 
@@ -72,6 +83,8 @@ inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context)
     return -1;
 }
 
+/* Swap the ring out under the lock and move its jobs without: threads that post
+ * meanwhile wait for a pointer swap, however many jobs there are. */
 int
 inbox_drain(Loop *loop)
 {
@@ -141,6 +154,8 @@ inbox_finish(Loop *loop, bool *busy)
     uv_mutex_unlock(&loop->inbox_mutex);
 }
 
+/* From here on posts are refused.  Those that came before are dropped outside the
+ * lock, for a dropped argument may run code that posts. */
 void
 inbox_close(Loop *loop)
 {
@@ -157,6 +172,8 @@ inbox_close(Loop *loop)
     ring_free(&taken);
 }
 
+/* The thread that held the mutex at the fork, if one did, does not exist here: a new
+ * one takes its place.  What had been posted is kept, as far as it was stored. */
 void
 inbox_after_fork(Loop *loop)
 {

@@ -48,6 +48,9 @@ loop_slice_is_over(Loop *self)
     return false;
 }
 
+/* A poll is a system call and costs more than most callbacks: while there are jobs it
+ * is made once in a slice of time or in 64 turns, whichever comes first.  The clock,
+ * too, is only read where its answer can matter. */
 static bool
 loop_poll_is_due(Loop *self)
 {
@@ -60,7 +63,8 @@ loop_poll_is_due(Loop *self)
     return self->turns_since_poll >= LOOP_TURNS_PER_POLL || loop_slice_is_over(self);
 }
 
-/* Nothing to do before something happens outside? */
+/* Nothing to do before something happens outside?  The inbox is asked last: from its
+ * answer on the loop counts as asleep, and whoever posts has to ring. */
 static bool
 loop_may_block(Loop *self)
 {
@@ -91,6 +95,9 @@ loop_raise_kept(Loop *self)
     return -1;
 }
 
+/* I/O callbacks run inside uv_run.  Only a poll that may block gives up the GIL; one
+ * that cannot is shorter than giving it up would be.  What a callback raises cannot
+ * pass through libuv: the gate keeps it, and it is raised here. */
 static int
 loop_poll(Loop *self)
 {
@@ -116,6 +123,9 @@ loop_poll(Loop *self)
     return loop_raise_kept(self);
 }
 
+/* Timers come after the poll, whose time has passed by then, and before the jobs: one
+ * that is due runs in this turn.  Without a poll they are looked at only when one was
+ * added that was due at once (timers_urgent). */
 int
 loop_once(Loop *self)
 {
@@ -186,6 +196,8 @@ loop_owns_thread(const Loop *self)
     return self->thread_id == 0 || self->thread_id == PyThread_get_thread_ident();
 }
 
+/* A transport leaves the list before it flushes: writing may fail, and what is called
+ * then may write again.  An exception on its way to run_forever is put aside. */
 void
 loop_flush_dirty(Loop *self)
 {
@@ -389,6 +401,9 @@ loop_new(PyTypeObject *type, ModuleState *state)
     return (PyObject *)self;
 }
 
+/* The order: first nobody gets in any more (phase, inbox); what was written leaves;
+ * then libuv's handles, whose closing may still run callbacks; then what waits, which
+ * may run __del__ of anything and finds a closed loop. */
 void
 loop_close(Loop *self)
 {

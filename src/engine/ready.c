@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * ready.c - the ready queue: jobs in the order in which they came.
+ *
+ * Jobs lie in the ring by value.  Each is taken out before it runs, because what it
+ * calls may push and so move the ring, or run the loop again (nest_asyncio).
  */
 #include "engine/ready.h"
 
@@ -21,6 +24,9 @@ ready_push_failed(Job job)
     return -1;
 }
 
+/* The jobs that are there now.  Those that they add wait for the next turn, so that
+ * a chain of callbacks cannot keep the loop from polling.  0, or -1 with what must
+ * leave run_forever; the rest then stays for the next run. */
 int
 ready_run(Loop *loop)
 {

@@ -2,6 +2,10 @@
  *
  * resource.c - life of an object that owns a uv handle.
  *
+ * Unborn, open, closing, closed: never back.  From open to closed the resource holds
+ * a reference to its owner, for libuv keeps a pointer into the owner's memory; the
+ * close callback gives it back, and may free both of us.
+ *
  * The only uv_close of the project.
  */
 #include "engine/resource.h"
@@ -70,6 +74,9 @@ resource_close_polls(Loop *loop)
     }
 }
 
+/* libuv forgets a handle only inside a turn.  The turns are not bounded by a count:
+ * each handle needs one, and what a callback opens meanwhile is refused by the loop's
+ * phase. */
 void
 resource_close_all(Loop *loop)
 {
