@@ -170,6 +170,7 @@ ORDER = (
     "readline",
     "readexactly",
     "sendfile",
+    "getaddrinfo",
     "echo_sock",
     "accept_close",
     "udp_echo",

@@ -35,9 +35,12 @@ async def getaddrinfo(
     flags: int = 0,
 ) -> list[AddrInfo]:
     """Resolve a host and a service as socket.getaddrinfo() does, without blocking the loop."""
-    if self.get_debug():
+    if self._debug:
         return await _getaddrinfo_logged(self, host, port, family, type, proto, flags)
-    answer = _ask_addresses(self, host, port, family, type, proto, flags)
+    if socket.getaddrinfo is _stock_getaddrinfo:  # without the calls: literals take no time
+        answer = self._getaddrinfo(host, port, family, type, proto, flags)
+    else:
+        answer = _ask_addresses(self, host, port, family, type, proto, flags)
     return answer if isinstance(answer, list) else await answer
 
 
@@ -46,6 +49,9 @@ def _is_replaced(function: Any) -> bool:
     if isinstance(function, types.FunctionType):
         return function.__globals__ is not _SOCKET
     return not isinstance(function, types.BuiltinFunctionType)
+
+
+_stock_getaddrinfo = None if _is_replaced(socket.getaddrinfo) else socket.getaddrinfo
 
 
 def _ask_addresses(loop: Loop, *question: Any) -> Any:

@@ -43,7 +43,7 @@
     X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter)       \
     X(feed_data) X(_eof) X(_buffer) X(_waiter) X(_transport) X(_paused)     \
     X(_limit) X(pause_reading) X(datagram_received) X(error_received)       \
-    X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message)
+    X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message) X(_value2member_map_)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \

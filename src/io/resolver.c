@@ -22,6 +22,7 @@
 #include "engine/pool.h"
 #include "io/addr.h"
 
+#include <arpa/inet.h>
 #include <limits.h>
 #include <netdb.h>
 
@@ -85,9 +86,21 @@ resolver_raise(Loop *loop, int code, int system_error)
 
 /* The enum member for a number, or the number where there is none.  -> new */
 static PyObject *
-resolver_enum(PyObject *type, int number)
+resolver_enum(const ModuleState *state, PyObject *type, int number)
 {
-    PyObject *member = PyObject_CallFunction(type, "i", number);
+    /* Where every enum keeps its members; calling the type takes two Python frames. */
+    PyObject *members = _PyType_Lookup((PyTypeObject *)type,
+                                       state->str__value2member_map_);
+    PyObject *value = PyLong_FromLong(number);
+    PyObject *member = NULL;
+    if (value != NULL && members != NULL && PyDict_CheckExact(members)) {
+        member = Py_XNewRef(PyDict_GetItemWithError(members, value));
+    }
+    Py_XDECREF(value);
+    if (member != NULL || PyErr_Occurred()) {
+        return member;
+    }
+    member = PyObject_CallFunction(type, "i", number);
     if (member != NULL || !PyErr_ExceptionMatches(PyExc_ValueError)) {
         return member;
     }
@@ -101,8 +114,9 @@ resolver_info(Loop *loop, const struct addrinfo *info)
 {
     Addr addr = {.length = info->ai_addrlen};
     memcpy(&addr.storage, info->ai_addr, info->ai_addrlen);
-    PyObject *family = resolver_enum(loop->state->AddressFamily, info->ai_family);
-    PyObject *type = resolver_enum(loop->state->SocketKind, info->ai_socktype);
+    const ModuleState *state = loop->state;
+    PyObject *family = resolver_enum(state, state->AddressFamily, info->ai_family);
+    PyObject *type = resolver_enum(state, state->SocketKind, info->ai_socktype);
     PyObject *address = addr_to_python(&addr);
     PyObject *result = NULL;
     if (family != NULL && type != NULL && address != NULL) {
@@ -390,19 +404,109 @@ resolver_parse_int(PyObject *number, int *out)
 }
 
 static int
+resolver_parse_hints(struct addrinfo *hints, PyObject *const *args)
+{
+    bool failed = resolver_parse_int(args[2], &hints->ai_family) < 0
+                  || resolver_parse_int(args[3], &hints->ai_socktype) < 0
+                  || resolver_parse_int(args[4], &hints->ai_protocol) < 0
+                  || resolver_parse_int(args[5], &hints->ai_flags) < 0;
+    return failed ? -1 : 0;
+}
+
+static int
+resolver_audit(const struct addrinfo *hints, PyObject *const *args)
+{
+    return PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1],
+                       hints->ai_family, hints->ai_socktype, hints->ai_protocol);
+}
+
+static int
 resolver_parse_question(Question *self, PyObject *const *args)
 {
-    struct addrinfo *hints = &self->hints;
-    if (resolver_parse_int(args[2], &hints->ai_family) < 0
-        || resolver_parse_int(args[3], &hints->ai_socktype) < 0
-        || resolver_parse_int(args[4], &hints->ai_protocol) < 0
-        || resolver_parse_int(args[5], &hints->ai_flags) < 0
-        || resolver_parse_host(self, args[0]) < 0
+    if (resolver_parse_host(self, args[0]) < 0
         || resolver_parse_port(self, args[1]) < 0) {
         return -1;
     }
-    return PySys_Audit("socket.getaddrinfo", "OOiii", args[0], args[1],
-                       hints->ai_family, hints->ai_socktype, hints->ai_protocol);
+    return resolver_audit(&self->hints, args);
+}
+
+/* ------------------------------------------------------- plain literals */
+
+/* The protocol of a question that has one answer only; 0 if we are not sure. */
+static int
+resolver_protocol(const struct addrinfo *hints)
+{
+    int protocol = hints->ai_socktype == SOCK_STREAM  ? IPPROTO_TCP
+                   : hints->ai_socktype == SOCK_DGRAM ? IPPROTO_UDP
+                                                      : 0;
+    bool fits = hints->ai_protocol == 0 || hints->ai_protocol == protocol;
+    return fits && hints->ai_flags == 0 ? protocol : 0;
+}
+
+/* ("127.0.0.1", 80), strictly spelled, and the like of IPv6: what nearly every caller
+ * has who has no name.  All others are for libc. */
+static bool
+resolver_parse_literal(const struct addrinfo *hints, PyObject *host, PyObject *port,
+                       Addr *addr)
+{
+    if (!PyUnicode_CheckExact(host) || !PyUnicode_IS_COMPACT_ASCII(host)
+        || !PyLong_CheckExact(port)) {
+        return false;
+    }
+    int overflow;
+    long number = PyLong_AsLongAndOverflow(port, &overflow);
+    const char *text = (const char *)PyUnicode_1BYTE_DATA(host);
+    if (number < 0 || number > 0xffff || overflow != 0
+        || strlen(text) != (size_t)PyUnicode_GET_LENGTH(host)) {
+        return false;
+    }
+    int family = strchr(text, ':') == NULL ? AF_INET : AF_INET6;
+    if (hints->ai_family != AF_UNSPEC && hints->ai_family != family) {
+        return false;
+    }
+    memset(&addr->storage, 0, sizeof(addr->storage));
+    addr->any.sa_family = (sa_family_t)family;
+    if (family == AF_INET) {
+        addr->length = sizeof(addr->in);
+        addr->in.sin_port = htons((uint16_t)number);
+        return inet_pton(family, text, &addr->in.sin_addr) == 1;
+    }
+    addr->length = sizeof(addr->in6);
+    addr->in6.sin6_port = htons((uint16_t)number);
+    return inet_pton(family, text, &addr->in6.sin6_addr) == 1;
+}
+
+/* What getaddrinfo() makes of it.  -> new or NULL */
+static PyObject *
+resolver_answer_literal(Loop *loop, const Addr *addr, const struct addrinfo *hints,
+                        PyObject *host, PyObject *port)
+{
+    const ModuleState *state = loop->state;
+    int family = addr->any.sa_family;
+    PyObject *items[5] = {
+        resolver_enum(state, state->AddressFamily, family),
+        resolver_enum(state, state->SocketKind, hints->ai_socktype),
+        PyLong_FromLong(resolver_protocol(hints)),
+        PyUnicode_New(0, 0),
+        /* An IPv4 address has only one strict spelling, so it is the answer's. */
+        family == AF_INET ? PyTuple_Pack(2, host, port) : addr_to_python(addr),
+    };
+    PyObject *info = PyTuple_New(Py_ARRAY_LENGTH(items));
+    PyObject *list = info == NULL ? NULL : PyList_New(1);
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(items); i++) {
+        if (items[i] == NULL || list == NULL) {
+            Py_XDECREF(items[i]);
+            Py_CLEAR(list);
+            continue;
+        }
+        PyTuple_SET_ITEM(info, (Py_ssize_t)i, items[i]);
+    }
+    if (list == NULL) {
+        Py_XDECREF(info);
+        return NULL;
+    }
+    PyList_SET_ITEM(list, 0, info);
+    return list;
 }
 
 /* The first look at a host: can it be a number?  "127.1", "0x7f.1", "::1". */
@@ -485,7 +589,18 @@ resolver_py_getaddrinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         return NULL;
     }
     Question question = {0};
+    Addr addr;
     PyObject *answer = NULL;
+    if (resolver_parse_hints(&question.hints, args) < 0) {
+        return NULL;
+    }
+    if (resolver_protocol(&question.hints) != 0
+        && resolver_parse_literal(&question.hints, args[0], args[1], &addr)) {
+        return resolver_audit(&question.hints, args) < 0
+                   ? NULL
+                   : resolver_answer_literal(loop, &addr, &question.hints, args[0],
+                                             args[1]);
+    }
     if (resolver_parse_question(&question, args) == 0) {
         answer = resolver_answer_now(loop, &question);
         if (answer == Py_None) {
