@@ -34,7 +34,8 @@ def run(
     The same as `asyncio.run`: it cancels the tasks that are left, shuts down async
     generators and the default executor, and closes the loop. `debug` None keeps the
     default, True or False sets the loop's debug mode. Raises RuntimeError if a loop is
-    already running in this thread, ValueError if `main` is not a coroutine.
+    already running in this thread; if `main` is not a coroutine ValueError, or TypeError on
+    Python 3.14 and later, where any awaitable will do.
     """
     if _compat.RUN_TAKES_A_LOOP_FACTORY:
         # Not asyncio.run: a program may have put this very function there.
