@@ -22,7 +22,10 @@ def open_descriptors() -> dict[int, str]:
 
 
 def leave(code: int) -> None:
-    """End a forked child at once, as os._exit; on a coverage build it writes its counters first."""
+    """End a forked child at once, as os._exit; on a coverage build it writes its counters first.
+
+    Not for a child whose parent has used libuv's threads: libuv waits for them at such an exit.
+    """
     if "HOTLOOP_COVERAGE" in os.environ:
         ctypes.CDLL(None).exit(code)
     os._exit(code)

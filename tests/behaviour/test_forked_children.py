@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 
-from tests.loops import leave
 from tests.tools import PY, assert_usable, child_output, run, run_until
 
 
@@ -19,7 +18,7 @@ def in_child(function) -> int:
             signal.alarm(20)
             code = function()
         finally:
-            leave(code)
+            os._exit(code)
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 

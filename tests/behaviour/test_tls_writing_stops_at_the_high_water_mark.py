@@ -77,8 +77,7 @@ def test_a_mark_of_zero(loop, certificates, side):
         for _ in range(3):
             transport.write(b"0" * 100)
             talk(loop, peer, lambda: peer.data.endswith(b"0"))
-        settle(loop)
-        assert protocol.names.count("pause") == protocol.names.count("resume")
+        talk(loop, peer, lambda: protocol.names.count("pause") == protocol.names.count("resume"))
 
 
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
