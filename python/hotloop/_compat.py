@@ -50,6 +50,9 @@ _unix_loop: Any = asyncio.unix_events.SelectorEventLoop
 SENDFILE_ALWAYS_SEEKS: bool = _unix_loop._sock_sendfile_update_filepos.__code__.co_argcount == 3
 """A file is put at `offset` even if that is 0, and though nothing may be sent (since 3.14)."""
 
+TLS_TAKES_A_CONTEXT = sys.version_info >= (3, 15)
+"""The private `_make_ssl_transport` is given the context of the connection."""
+
 UNLINK_UNIX_SOCKET = sys.version_info >= (3, 13)
 """`create_unix_server` removes its socket file on close by default."""
 

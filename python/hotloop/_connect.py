@@ -10,6 +10,7 @@ duplicate of its descriptor and closes the original when it closes.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import os
 import socket
 from asyncio.log import logger
@@ -172,6 +173,8 @@ async def open_stream(
             keywords = tls.keywords()
             if dup:
                 keywords["dup"] = True
+            if _compat.TLS_TAKES_A_CONTEXT:
+                keywords["context"] = contextvars.copy_context()
             transport = loop._make_ssl_transport(sock, protocol, tls.sslcontext, waiter, **keywords)
     except BaseException:
         sock.close()

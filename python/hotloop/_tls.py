@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.sslproto
+import contextvars
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -106,13 +107,20 @@ def make_transport(
     waiter: Any,
     *,
     dup: bool = False,
+    context: contextvars.Context | None = None,
     **keywords: Any,
 ) -> Any:
     """Return a TLS transport over a connected socket. asyncio's name; its tests replace it.
 
-    `keywords` are the fields of TlsOptions, `dup` is that of `_open_stream`.
+    `keywords` are the fields of TlsOptions, `dup` is that of `_open_stream`. The protocol is
+    called in a copy of `context`, or of the current one.
     """
-    tls = wrap_protocol(self, protocol, waiter, TlsOptions(sslcontext, **keywords))
+    if context is not None:
+        keywords["dup"] = dup
+        return context.copy().run(
+            make_transport, self, sock, protocol, sslcontext, waiter, **keywords
+        )
+    tls: Any = wrap_protocol(self, protocol, waiter, TlsOptions(sslcontext, **keywords))
     self._open_stream(tls, sock, dup=dup)
     return tls
 

@@ -512,6 +512,7 @@ static PyMemberDef tls_transport_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Transport, weakrefs), READONLY, NULL},
     {"_closed", T_BOOL, offsetof(Transport, closing), READONLY, NULL},
     {"_protocol_paused", T_BOOL, offsetof(Transport, writing_paused), READONLY, NULL},
+    {"_app_reading_paused", T_BOOL, offsetof(Tls, app_paused), READONLY, NULL},
     {"_conn_lost", T_UINT, offsetof(Tls, ignored_writes), READONLY, NULL},
     {"_server_side", T_BOOL, offsetof(Tls, server_side), READONLY, NULL},
     {"_sslcontext", T_OBJECT, offsetof(Tls, sslcontext), READONLY, NULL},

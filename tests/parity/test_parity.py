@@ -39,7 +39,6 @@ def test_hotloop_does_what_asyncio_does(answers):
         text: answers["hotloop"][text]
         for text, (cell, _) in answers["asyncio"].items()
         if cell == "Y" and answers["hotloop"][text][0] != "Y" and text not in rows.DELIBERATE
-        if text not in ("sendfile", "sock_sendfile")
     }
     assert not short, short
 
