@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
+import re
 import sys
 
 import pytest
 
 from tests.ecosystem import kit
-from tests.tools import run
+from tests.tools import TESTS, run
 
 pytestmark = pytest.mark.heavy
 KIND = "type(__import__('asyncio').get_running_loop()).__module__.split('.')[0]"
@@ -103,36 +106,59 @@ async with await asyncio.start_server(hello, "127.0.0.1", 0) as server:
 ]
 
 
-def test_a_jupyter_kernel(loop, loop_kind, environment):
-    """Kernel and client are both on the loop: pyzmq watches its descriptors."""
+@contextlib.asynccontextmanager
+async def kernel(environment, argv=None):
+    """A kernel process and its manager and client, which are on the running loop."""
     kit.needs("ipykernel", "jupyter_client")
     import jupyter_client
     import zmq.asyncio
 
+    context = zmq.asyncio.Context()
+    manager = jupyter_client.AsyncKernelManager(kernel_name="python3", transport="ipc")
+    manager.context = context
+    manager.ip = os.path.join(environment["IPYTHONDIR"], "kernel")
+    if argv is not None:
+        manager.kernel_spec.argv = argv
+    manager.kernel_spec.argv[0] = sys.executable
+    await manager.start_kernel(env=environment)
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=kit.LIMIT)
+        yield manager, client
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel()
+        context.destroy()
+
+
+def test_a_jupyter_kernel(loop, loop_kind, environment):
+    """Kernel and client are both on the loop: pyzmq watches its descriptors."""
+
     async def main():
-        context = zmq.asyncio.Context()
-        manager = jupyter_client.AsyncKernelManager(kernel_name="python3", transport="ipc")
-        manager.context = context
-        manager.ip = os.path.join(environment["IPYTHONDIR"], "kernel")
-        manager.kernel_spec.argv[0] = sys.executable
-        await manager.start_kernel(env=environment)
-        client = manager.client()
-        client.start_channels()
-        try:
-            await client.wait_for_ready(timeout=kit.LIMIT)
+        async with kernel(environment) as (manager, client):
             seen = [await shown(client, cell) for cell, _ in CELLS]
             if loop_kind == "hotloop":
                 # The kernel's handler cancels the cell; asyncio may not wake up to see it.
                 endless = "print('waiting', flush=True); await asyncio.sleep(1000)"
                 end = await shown(client, endless, manager.interrupt_kernel)
                 assert end in ("KeyboardInterrupt", "CancelledError")
-        finally:
-            client.stop_channels()
-            await manager.shutdown_kernel()
-            context.destroy()
         assert seen == [expected.format(kind=loop_kind) for _, expected in CELLS]
 
     run(loop, main(), kit.LIMIT)
+
+
+@pytest.mark.hotloop_only("the page's own words")
+def test_a_kernel_that_its_specification_puts_on_the_loop(loop, loop_kind, environment):
+    os.remove(os.path.join(environment["IPYTHONDIR"], "profile_default", "ipython_config.py"))
+    page = (TESTS.parent / "docs" / "usage.md").read_text()
+    (argv,) = re.findall(r'^"argv": (\[.*?\])$', page, re.M | re.S)
+
+    async def main():
+        async with kernel(environment, json.loads(argv)) as (_, client):
+            return await shown(client, f"print({KIND})")
+
+    assert run(loop, main(), kit.LIMIT) == loop_kind
 
 
 async def shown(client, cell, when_printed=None) -> str:

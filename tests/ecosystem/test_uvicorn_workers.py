@@ -15,17 +15,20 @@ pytestmark = pytest.mark.heavy
 RUNNING = r"Uvicorn running on https?://127\.0\.0\.1:(\d+)"
 
 
-def options(kind) -> list[str]:
+COMMAND = ("-m", "uvicorn", "application:app", "--port", "0", "--workers", "2")
+
+
+def option(kind) -> str:
+    """The value of --loop."""
     uvicorn = kit.needs("uvicorn")
     if tuple(map(int, uvicorn.__version__.split(".")[:2])) < (0, 36):
         kit.missing("--loop takes a factory since uvicorn 0.36")
-    loop = "hotloop:new_event_loop" if kind == "hotloop" else "asyncio"
-    return ["-m", "uvicorn", "application:app", "--port", "0", "--loop", loop, "--workers", "2"]
+    return "hotloop:new_event_loop" if kind == "hotloop" else "asyncio"
 
 
 def test_two_workers(tmp_path, loop_kind):
     (tmp_path / "application.py").write_text(kit.APPLICATION)
-    with kit.started(tmp_path, *options(loop_kind), port=RUNNING) as server:
+    with kit.started(tmp_path, *COMMAND, "--loop", option(loop_kind), port=RUNNING) as server:
         server.saw("Application startup complete", times=2)
         said = kit.two_processes(server)
         assert {line.split()[0] for line in said} == {loop_kind} and len(said) == 2
@@ -39,8 +42,10 @@ def test_two_workers(tmp_path, loop_kind):
 
 def test_sigterm_while_busy(tmp_path, loop_kind):
     (tmp_path / "application.py").write_text(kit.APPLICATION)
-    with kit.started(tmp_path, *options(loop_kind), port=RUNNING) as server:
+    environment = {"UVICORN_LOOP": option(loop_kind)}
+    with kit.started(tmp_path, *COMMAND, port=RUNNING, **environment) as server:
         server.saw("Application startup complete", times=2)
+        assert kit.body(kit.ask(server, "/about")).startswith(loop_kind)
         with socket.create_connection(("127.0.0.1", server.port), kit.LIMIT) as client:
             client.sendall(b"GET /slow HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             kit.wait_until((tmp_path / "slow").exists, "the request")
