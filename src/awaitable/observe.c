@@ -131,43 +131,15 @@ observe_through_hook(Loop *loop, Job *job)
     return rc;
 }
 
-/* asyncio.base_events.logger, which programs and tests replace.  -> new */
-static PyObject *
-observe_logger(void)
-{
-    PyObject *module = PyImport_ImportModule("asyncio.base_events");
-    PyObject *logger = NULL;
-    if (module != NULL) {
-        logger = PyObject_GetAttrString(module, "logger");
-        Py_DECREF(module);
-    }
-    return logger;
-}
-
-/* logger.warning('Executing %s took %.3f seconds', ...), as asyncio says it.
- * An own failure is reported and forgotten. */
-static void
+/* As asyncio says it.  0, or -1 with what must leave run_forever. */
+static int
 observe_log_slow(Loop *loop, PyObject *subject, double seconds)
 {
     ModuleState *state = loop->state;
     bool is_handle = PyObject_TypeCheck(subject, state->handle_type);
-    PyObject *logger = observe_logger();
-    PyObject *text = NULL;
-    if (logger != NULL) {
-        text = is_handle ? PyObject_CallOneArg(state->format_handle, subject)
-                         : PyObject_Repr(subject);
-    }
-    PyObject *logged = text == NULL
-                           ? NULL
-                           : PyObject_CallMethod(logger, "warning", "sOd",
-                                                 "Executing %s took %.3f seconds",
-                                                 text, seconds);
-    if (logged == NULL) {
-        PyErr_WriteUnraisable((PyObject *)loop);
-    }
-    Py_XDECREF(logger);
-    Py_XDECREF(text);
-    Py_XDECREF(logged);
+    PyObject *text = is_handle ? PyObject_CallOneArg(state->format_handle, subject)
+                               : PyObject_Repr(subject);
+    return loop_log_slow(loop, text, seconds);
 }
 
 /* Run and time one job; loop._current_handle names it meanwhile. */
@@ -182,7 +154,7 @@ observe_in_debug(Loop *loop, Job *job)
     double seconds = (double)(clock_now() - begun) / 1e9;
     Py_CLEAR(loop->current_handle);
     if (rc == 0 && seconds >= loop->slow_callback_duration) {
-        observe_log_slow(loop, subject, seconds);
+        rc = observe_log_slow(loop, subject, seconds);
     }
     Py_DECREF(subject);
     return rc;

@@ -12,6 +12,7 @@
  */
 #include "engine/gate.h"
 
+#include "base/clock.h"
 #include "base/errors.h"
 #include "base/pycompat.h"
 
@@ -41,11 +42,40 @@ gate_enter_loop(Loop *loop)
     loop->depth++;
 }
 
+/* Debug mode: who is called now, and since when. */
+static COLD void
+gate_note_begin(Loop *loop, PyObject *owner)
+{
+    if (owner != NULL) {
+        loop->entered_at = clock_now();
+        Py_XSETREF(loop->current_handle, Py_NewRef(owner));
+    }
+}
+
+/* Log the callback if it took long.  0, or -1 with what must leave run_forever. */
+static COLD int
+gate_note_end(Loop *loop)
+{
+    double seconds = (double)(clock_now() - loop->entered_at) / 1e9;
+    PyObject *owner = loop->current_handle;
+    int rc = 0;
+    loop->entered_at = 0;
+    loop->current_handle = NULL;
+    if (owner != NULL && seconds >= loop->slow_callback_duration) {
+        rc = loop_log_slow(loop, PyObject_Repr(owner), seconds);
+    }
+    Py_XDECREF(owner);
+    return rc;
+}
+
 Resource *
 gate_enter(uv_handle_t *uv)
 {
     Resource *self = uv->data;
     gate_enter_loop(self->loop);
+    if (UNLIKELY(self->loop->debug)) {
+        gate_note_begin(self->loop, self->owner);
+    }
     return self;
 }
 
@@ -111,6 +141,9 @@ gate_leave(Loop *loop, int rc, const char *message)
     }
     if (!list_is_empty(&loop->dirty)) {
         loop_flush_dirty(loop);
+    }
+    if (UNLIKELY(loop->entered_at != 0) && gate_note_end(loop) < 0) {
+        gate_keep_exception(loop);
     }
     loop->depth--;
 }

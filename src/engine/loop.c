@@ -312,6 +312,41 @@ loop_report(Loop *self, const char *message, ...)
     return loop_report_context(self, context, exc);
 }
 
+/* asyncio.base_events.logger, which programs and tests replace.  -> new */
+static PyObject *
+loop_logger(void)
+{
+    PyObject *module = PyImport_ImportModule("asyncio.base_events");
+    PyObject *logger = NULL;
+    if (module != NULL) {
+        logger = PyObject_GetAttrString(module, "logger");
+        Py_DECREF(module);
+    }
+    return logger;
+}
+
+int
+loop_log_slow(Loop *self, PyObject *text, double seconds)
+{
+    PyObject *logger = text == NULL ? NULL : loop_logger();
+    PyObject *logged = logger == NULL
+                           ? NULL
+                           : PyObject_CallMethod(logger, "warning", "sOd",
+                                                 "Executing %s took %.3f seconds",
+                                                 text, seconds);
+    Py_XDECREF(text);
+    Py_XDECREF(logger);
+    Py_XDECREF(logged);
+    if (logged != NULL) {
+        return 0;
+    }
+    if (errors_must_leave()) {
+        return -1;
+    }
+    PyErr_WriteUnraisable((PyObject *)self);
+    return 0;
+}
+
 /* ------------------------------------------------------------ make, close */
 
 /* What can be set without asking anybody; dealloc is safe from here on. */

@@ -111,6 +111,7 @@ struct Loop {
     PyObject *handle_run_hook;   /* owned: a replaced asyncio.Handle._run, or NULL */
     PyObject *current_handle;    /* owned: in debug mode, what runs now; or NULL */
     double slow_callback_duration;   /* seconds */
+    int64_t entered_at;          /* ns: in debug mode, when libuv called us; else 0 */
     Spares spares;
 
     /* io/: made on first use, owned by their rooms */
@@ -179,6 +180,10 @@ int loop_report(Loop *self, const char *message, ...);
 /* The same with a message object (borrowed) and a dict of further entries
  * (borrowed, may be NULL; it is copied into). */
 int loop_report_object(Loop *self, PyObject *message, PyObject *entries);
+
+/* Log "Executing <text> took <seconds> seconds".  Steals text; it may be NULL with an
+ * exception.  0, or -1 with what must leave run_forever. */
+int loop_log_slow(Loop *self, PyObject *text, double seconds);
 
 int loop_traverse(Loop *self, visitproc visit, void *arg);
 int loop_clear(Loop *self);
