@@ -210,6 +210,7 @@ def test_pausing_in_connection_made(loop):
     os.close(far)
 
 
+@pytest.mark.hotloop_only("a pipe that asyncio closes in connection_made is watched all the same")
 def test_closing_in_every_callback(loop):
     class Closes(Recorder):
         def __init__(self, where):
