@@ -447,29 +447,39 @@ sock_op_py_send(PyObject *op, PyObject *arg)
     return sock_op_leave(sent, result, false);
 }
 
-/* Raise what throw(type[, value[, traceback]]) or throw(exception) asks for. */
-static void
-sock_op_raise(PyObject *const *args, Py_ssize_t nargs)
+/* Can throw(exception) or throw(type[, value[, traceback]]) be done?  If not, nothing
+ * has happened to the coroutine.  0 or -1. */
+static int
+sock_op_check_thrown(PyObject *const *args, Py_ssize_t nargs)
 {
     PyObject *what = args[0];
-    PyObject *value = nargs > 1 && args[1] != Py_None ? args[1] : NULL;
     if (PyExceptionInstance_Check(what)) {
-        if (value != NULL) {
+        if (nargs > 1 && args[1] != Py_None) {
             PyErr_SetString(PyExc_TypeError,
                             "instance exception may not have a separate value");
-            return;
+            return -1;
         }
-        PyErr_SetObject((PyObject *)Py_TYPE(what), what);
-        return;
+        return 0;
     }
     if (!PyExceptionClass_Check(what)) {
         PyErr_Format(PyExc_TypeError,
                      "exceptions must be classes or instances deriving from "
                      "BaseException, not %s",
                      Py_TYPE(what)->tp_name);
+        return -1;
+    }
+    return 0;
+}
+
+static void
+sock_op_raise(PyObject *const *args, Py_ssize_t nargs)
+{
+    PyObject *what = args[0];
+    if (PyExceptionInstance_Check(what)) {
+        PyErr_SetObject((PyObject *)Py_TYPE(what), what);
         return;
     }
-    PyErr_SetObject(what, value);
+    PyErr_SetObject(what, nargs > 1 ? object_unless_none(args[1]) : NULL);
 }
 
 /* Throw into the resolver. */
@@ -497,7 +507,7 @@ sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
                      nargs);
         return NULL;
     }
-    if (sock_op_check_drivable(self) < 0) {
+    if (sock_op_check_drivable(self) < 0 || sock_op_check_thrown(args, nargs) < 0) {
         return NULL;
     }
     PySendResult sent = PYGEN_ERROR;

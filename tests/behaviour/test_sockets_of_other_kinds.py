@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""Sockets whose methods are somebody else's are asked by them; the coroutines of sock_* by hand."""
+
+import asyncio
+import gc
+import os
+import socket
+import time
+import warnings
+
+import pytest
+
+from tests.tools import assert_usable, connected, run, run_until, settle
+
+
+class Wrapped(socket.socket):
+    """What libraries do: a subclass that counts, and refuses now and then."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.calls = []
+
+    def _note(self, name):
+        self.calls.append(name)
+        if len(self.calls) % 2:
+            raise BlockingIOError
+
+    def recv(self, *args):
+        self._note("recv")
+        return super().recv(*args)
+
+    def recv_into(self, *args):
+        self._note("recv_into")
+        return super().recv_into(*args)
+
+    def send(self, data, *args):
+        self._note("send")
+        return super().send(data[:1000], *args)
+
+    def accept(self):
+        self._note("accept")
+        sock, address = super().accept()
+        return Wrapped(sock.family, sock.type, 0, sock.detach()), address
+
+    def connect(self, address):
+        self.calls.append("connect")
+        return super().connect(address)
+
+    def getsockopt(self, *args):
+        self.calls.append("getsockopt")
+        return super().getsockopt(*args)
+
+
+def wrapped(sock):
+    sock.setblocking(False)
+    other = Wrapped(sock.family, sock.type, 0, sock.detach())
+    other.setblocking(False)
+    return other
+
+
+@pytest.fixture
+def pair():
+    near, far = map(wrapped, socket.socketpair())
+    with near, far:
+        yield near, far
+
+
+def test_its_own_methods_are_called(loop, pair):
+    near, far = pair
+
+    async def main():
+        await loop.sock_sendall(near, b"x" * 5000)
+        data = b""
+        while len(data) < 3000:
+            data += await loop.sock_recv(far, 3000 - len(data))
+        into = bytearray(2000)
+        got = await loop.sock_recv_into(far, into)
+        return data, bytes(into[:got])
+
+    data, into = run(loop, main())
+    assert data == b"x" * 3000 and into == b"x" * 2000
+    assert {"recv", "recv_into"} == set(far.calls) and set(near.calls) == {"send"}
+    assert near.calls.count("send") >= 6
+
+
+def test_accepting_and_connecting(loop):
+    with Wrapped() as listener, Wrapped() as client:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.setblocking(False)
+        client.setblocking(False)
+
+        async def main():
+            accepting = loop.create_task(loop.sock_accept(listener))
+            await loop.sock_connect(client, listener.getsockname())
+            return await accepting
+
+        sock, address = run(loop, main())
+        with sock:
+            assert isinstance(sock, Wrapped) and address == client.getsockname()
+            assert sock.gettimeout() == 0
+        assert "accept" in listener.calls and client.calls[0] == "connect"
+
+
+def test_what_they_raise_comes_out(loop, pair):
+    near, far = pair
+
+    def fails(*args):
+        raise ZeroDivisionError
+
+    near.send = near.recv = near.recv_into = fails
+    for call in (
+        loop.sock_sendall(near, b"x"),
+        loop.sock_recv(near, 1),
+        loop.sock_recv_into(near, bytearray(1)),
+    ):
+        with pytest.raises(ZeroDivisionError):
+            run(loop, call)
+    assert_usable(loop)
+
+
+# The coroutines that sock_* return
+
+
+def reading(loop):
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    return loop.sock_recv(near, 10), near, far
+
+
+def test_driven_by_hand(loop):
+    async def main():
+        coroutine, near, far = reading(loop)
+        with near, far:
+            with pytest.raises(TypeError):
+                coroutine.send("something")
+            future = coroutine.send(None)
+            assert asyncio.isfuture(future)
+            far.send(b"hello")
+            await asyncio.wait([future])
+            with pytest.raises(StopIteration) as stopped:
+                coroutine.send(None)
+            assert stopped.value.value == b"hello"
+            with pytest.raises(RuntimeError, match="cannot reuse already awaited coroutine"):
+                coroutine.send(None)
+
+    run(loop, main())
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_thrown_into(loop, begun):
+    async def main():
+        coroutine, near, far = reading(loop)
+        with near, far:
+            if begun:
+                coroutine.send(None)
+            with pytest.raises(ZeroDivisionError):
+                coroutine.throw(ZeroDivisionError())
+            with pytest.raises((RuntimeError, ZeroDivisionError)):
+                coroutine.throw(ZeroDivisionError())
+
+    run(loop, main())
+    assert_usable(loop)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_closed(loop, begun):
+    async def main():
+        coroutine, near, far = reading(loop)
+        with near, far:
+            if begun:
+                coroutine.send(None)
+            assert coroutine.close() is None
+            assert coroutine.close() is None
+            far.send(b"not lost")
+            return await loop.sock_recv(near, 100)
+
+    assert run(loop, main()) == b"not lost"
+
+
+def test_thrown_nonsense(loop):
+    coroutine, near, far = reading(loop)
+    with near, far:
+        for junk in (42, int, "x"):
+            with pytest.raises(TypeError):
+                coroutine.throw(junk)
+        with pytest.raises(TypeError):
+            coroutine.throw()
+        coroutine.close()
+        far.send(b"x")
+        assert run(loop, loop.sock_recv(near, 1)) == b"x"
+
+
+def test_never_awaited(loop):
+    coroutine, near, far = reading(loop)
+    assert "sock_recv" in repr(coroutine)
+    with near, far, warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        del coroutine
+        gc.collect()
+    assert len(seen) == 1 and "was never awaited" in str(seen[0].message)
+    assert seen[0].category is RuntimeWarning
+
+
+def test_a_cycle_through_it_is_collected(loop):
+    coroutine, near, far = reading(loop)
+    with near, far, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        near_list = [coroutine]
+        near_list.append(near_list)
+        del coroutine, near_list
+        gc.collect()
+    assert_usable(loop)
+
+
+# Descriptors that live on behind the loop's back (T6)
+
+
+@pytest.mark.hotloop_only("asyncio spins, and never hears of the new one")
+def test_t6_a_registration_that_outlives_its_number(loop):
+    """The file is closed under add_reader() but lives on in a duplicate, and stays readable."""
+    near, far = socket.socketpair()
+    called = []
+    loop.add_reader(near.fileno(), called.append, "old")
+    settle(loop)
+    number, duplicate = near.fileno(), os.dup(near.fileno())
+    other, peer = socket.socketpair()
+    near.close()
+    try:
+        os.dup2(other.fileno(), number)
+        loop.remove_reader(number)
+        loop.add_reader(number, called.append, "new")
+        far.send(b"for nobody")
+        settle(loop)
+        assert called == []
+        started = time.process_time()
+        run(loop, asyncio.sleep(0.1))
+        assert time.process_time() - started < 0.08, "a stale registration must not wake the loop"
+        peer.send(b"x")
+        run_until(loop, lambda: called)
+        assert called[0] == "new"
+        loop.remove_reader(number)
+    finally:
+        os.close(number)
+        os.close(duplicate)
+        for sock in (far, other, peer):
+            sock.close()
+
+
+@pytest.mark.hotloop_only("asyncio raises ValueError since the number is gone")
+def test_t5_a_closed_socket_is_still_found(loop):
+    near, far = socket.socketpair()
+    with far:
+        loop.add_reader(near, int)
+        near.close()
+        assert loop.remove_reader(near) is True
+
+
+# The dictionary of extra information, which libraries read and replace
+
+
+def test_extra_is_a_dictionary(loop, stream_kind):
+    with connected(loop, stream_kind) as (transport, _, _):
+        assert set(transport._extra) >= {"socket", "sockname", "peername"}
+        assert transport._extra["sockname"] == transport.get_extra_info("sockname")
+        transport._extra["mine"] = 42
+        assert transport.get_extra_info("mine") == 42
+        transport._extra = {"peername": "another"}
+        assert transport.get_extra_info("peername") == "another"
+        assert transport.get_extra_info("nothing", 1) == 1
