@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from tests.tls import secured, talk
 from tests.tools import (
     Recorder,
     assert_usable,
@@ -381,3 +382,22 @@ def test_the_private_names(loop, line):
     transport._reset_empty_waiter()
     transport._reset_empty_waiter()
     assert isinstance(protocol, Recorder)
+
+
+@pytest.mark.parametrize(("offset", "count"), [(0, None), (1000, 100_000)])
+def test_over_tls(loop, certificates, stream_kind, side, file, offset, count):
+    """The kernel knows no keys, so the fallback reads and the transport encrypts."""
+    expected = DATA[offset:] if count is None else DATA[offset : offset + count]
+    with secured(loop, certificates, stream_kind, side) as (transport, protocol, peer):
+        with pytest.raises(RuntimeError, match="fallback is disabled and native sendfile is not"):
+            run(loop, loop.sendfile(transport, file, fallback=False))
+        transport.write(b"before")
+        sending = loop.create_task(loop.sendfile(transport, file, offset, count))
+        talk(loop, peer, sending.done)
+        assert sending.result() == len(expected)
+        transport.write(b"after")
+        talk(loop, peer, lambda: len(peer.data) == len(expected) + 11)
+        assert peer.data == b"before" + expected + b"after"
+        assert file.tell() == offset + len(expected)
+        assert transport.get_protocol() is protocol and transport.is_reading()
+    run(loop, loop.shutdown_default_executor())

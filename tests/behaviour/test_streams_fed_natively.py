@@ -17,6 +17,7 @@ import weakref
 
 import pytest
 
+from tests.tls import secured, talk
 from tests.tools import (
     TESTS,
     Recorder,
@@ -329,6 +330,23 @@ def test_the_user_feeds_too(loop, line):
     run_until(loop, lambda: line.reader._buffer == b"user socket ")
     line.reader.feed_data(b"user")
     assert run(loop, line.reader.read(100)) == b"user socket user"
+
+
+def test_over_tls(loop, certificates, side, reader_class, is_native):
+    reader = reader_class(100, loop=loop)
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    with secured(loop, certificates, "unix", side, protocol) as (transport, _, peer):
+        with _Calls() as calls:
+            peer.send(b"hello")
+            talk(loop, peer, lambda: reader._buffer == b"hello")
+        assert (calls.number == 0) == is_native
+        peer.send(b"x" * 1000)
+        talk(loop, peer, lambda: len(reader._buffer) > 200)
+        assert not transport.is_reading() and reader._paused
+        assert run(loop, reader.readexactly(1005)) == b"hello" + b"x" * 1000
+        peer.notify()
+        talk(loop, peer, lambda: protocol._connection_lost)
+        assert reader.at_eof()
 
 
 # Somebody changes something
