@@ -168,8 +168,8 @@ async def start_tls(
     """Upgrade a connection to TLS. Return the transport that `protocol` uses from then on.
 
     Timeouts are in seconds. Raises TypeError if `sslcontext` is no ssl.SSLContext or if
-    `transport` cannot be upgraded, and what the handshake fails with; the connection is closed
-    then. `protocol` gets no second connection_made().
+    `transport` cannot be upgraded, ConnectionAbortedError if it is closing (asyncio waits for
+    ever), and what the handshake fails with; the connection is closed then. `protocol` gets no second connection_made().
     """
     if ssl is None:
         raise RuntimeError("Python ssl module is not available")
@@ -183,8 +183,11 @@ async def start_tls(
     options = TlsOptions(
         sslcontext, server_side, server_hostname, ssl_handshake_timeout, ssl_shutdown_timeout
     )
+    native = type(transport) in _STREAMS
+    if native and transport.is_closing():
+        raise ConnectionAbortedError("start_tls() on a transport that is closing")
+    native = native and transport._loop is self
     waiter = self.create_future()
-    native = type(transport) in _STREAMS and transport._loop is self
     wrap = wrap_protocol if native else wrap_foreign
     tls: Any = wrap(self, protocol, waiter, options, call_connection_made=False)
     # Nothing may arrive between here and connection_made().

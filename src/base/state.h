@@ -35,14 +35,14 @@
     X(cancelled) X(close) X(connection_lost) X(connection_made) X(context)  \
     X(data_received) X(done) X(eof_received) X(exception) X(fileno)         \
     X(future) X(detach) X(get_buffer) X(get_debug) X(get_loop) X(handle)    \
-    X(pause_writing) X(protocol) X(result) X(resume_writing)                \
-    X(set_exception) X(set_result) X(source_traceback) X(task) X(throw)     \
+    X(pause_writing) X(protocol) X(result) X(resume_writing) X(do_handshake)\
+    X(set_exception) X(set_result) X(source_traceback) X(task) X(throw) X(_sslobj) \
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
-    X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept)         \
+    X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept) X(unwrap) \
     X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
     X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter)       \
     X(feed_data) X(_eof) X(_buffer) X(_waiter) X(_transport) X(_paused)     \
-    X(_limit) X(pause_reading) X(datagram_received) X(error_received)       \
+    X(_limit) X(pause_reading) X(datagram_received) X(error_received) X(wrap_bio) \
     X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message) X(_value2member_map_)
 
 /* X(field, module, attribute): the object is state->field. */

@@ -61,15 +61,18 @@ tls_data_learn_protocol(Tls *self)
     return rc;
 }
 
-/* data_received().  0 or -1 with what it raised. */
+/* data_received(); steals the slab.  0 or -1 with what it raised. */
 static int
-tls_data_deliver(Tls *self, const char *data, size_t size)
+tls_data_deliver(Tls *self, char *slab, size_t size)
 {
     Transport *transport = &self->transport;
     if (CONSUMER_HAS(transport, received)) {
-        return consumer_receive(transport, data, size);
+        int rc = consumer_receive(transport, slab, size);
+        tls_ssl_give_slab(transport->loop, slab);
+        return rc;
     }
-    PyObject *bytes = read_make_bytes(transport->loop, data, (Py_ssize_t)size);
+    PyObject *bytes = read_make_bytes(transport->loop, slab, (Py_ssize_t)size);
+    tls_ssl_give_slab(transport->loop, slab);
     if (bytes == NULL || transport->protocol == NULL) {
         Py_XDECREF(bytes);
         return -(bytes == NULL);
@@ -123,12 +126,18 @@ tls_data_fill(Tls *self, char *room, size_t size, Py_ssize_t *last)
     return filled;
 }
 
-/* What came before an error is delivered before the error. */
+/* What came before an error is delivered before the error.  Steals the slab. */
 static int
-tls_data_deliver_before(Tls *self, const char *data, size_t size)
+tls_data_deliver_before(Tls *self, char *slab, size_t size)
 {
     PyObject *exc = PyErr_GetRaisedException();
-    int rc = size == 0 ? 0 : tls_data_deliver(self, data, size);
+    int rc = 0;
+    if (size > 0) {
+        rc = tls_data_deliver(self, slab, size);
+    }
+    else {
+        tls_ssl_give_slab(self->transport.loop, slab);
+    }
     if (exc != NULL && rc == 0) {
         PyErr_SetRaisedException(exc);
         return -1;
@@ -137,16 +146,31 @@ tls_data_deliver_before(Tls *self, const char *data, size_t size)
     return rc;
 }
 
+static int tls_data_go_on(Loop *loop, Job *job);
+
+static int
+tls_data_read_later(Tls *self)
+{
+    return ready_push(self->transport.loop, tls_data_go_on, Py_NewRef((PyObject *)self),
+                      NULL, NULL);
+}
+
 static int
 tls_data_read_plain(Tls *self)
 {
-    char *slab = tls_ssl_slab(self->transport.loop);
-    Py_ssize_t last = slab == NULL ? TLS_SSL_ERROR : 1;
-    while (last > 0 && tls_data_may_read(self)) {
+    Py_ssize_t last = 1;
+    while (last > 0 && !self->is_buffered && tls_data_may_read(self)) {
+        char *slab = tls_ssl_take_slab(self->transport.loop);
+        if (slab == NULL) {
+            return -1;
+        }
         size_t size = tls_data_fill(self, slab, LOOP_SLAB_SIZE, &last);
         if (tls_data_deliver_before(self, slab, size) < 0) {
             return -1;
         }
+    }
+    if (last > 0 && tls_data_may_read(self)) {
+        return tls_data_read_later(self); /* data_received() has set another protocol */
     }
     return last == 0 ? tls_data_read_end(self) : last == TLS_SSL_ERROR ? -1 : 0;
 }
@@ -217,8 +241,6 @@ tls_data_updated(Tls *self, PyObject *lender, size_t size)
     return result == NULL ? -1 : 0;
 }
 
-static int tls_data_go_on(Loop *loop, Job *job);
-
 /* One buffer's worth; the rest in a job of its own, as asyncio does. */
 static int
 tls_data_read_buffered(Tls *self)
@@ -239,8 +261,7 @@ tls_data_read_buffered(Tls *self)
             rc = tls_data_updated(self, lender, size);
         }
         if (rc == 0 && last > 0) {
-            rc = ready_push(self->transport.loop, tls_data_go_on,
-                            Py_NewRef((PyObject *)self), NULL, NULL);
+            rc = tls_data_read_later(self);
         }
         if (rc == 0 && last == 0) {
             rc = tls_data_read_end(self);
@@ -284,8 +305,9 @@ tls_data_read(Tls *self)
 int
 tls_data_check_reading(Tls *self)
 {
-    if ((!self->app_paused && !self->stream_paused) || self->stream == NULL) {
-        return 0; /* then all that came has been read */
+    bool all_was_read = !self->app_paused && !self->stream_paused && !self->is_buffered;
+    if (all_was_read || self->stream == NULL) {
+        return 0;
     }
     Py_ssize_t size = tls_ssl_incoming(self);
     PyObject *result = NULL;
@@ -397,7 +419,7 @@ tls_data_encrypt_all(Tls *self)
 {
     while (!write_queue_is_empty(&self->backlog) && !self->writing_paused) {
         Py_ssize_t count = tls_data_encrypt(self);
-        if (count == TLS_SSL_AGAIN) {
+        if (count == TLS_SSL_AGAIN || count == 0) {
             return 0;
         }
         if (count < 0) {

@@ -19,7 +19,7 @@ typedef struct TlsBuffer {
     PyObject_HEAD
     char *data; /* borrowed, for the length of one call */
     Py_ssize_t size;
-    char *slab; /* owned: LOOP_SLAB_SIZE bytes */
+    char *slab; /* owned: LOOP_SLAB_SIZE bytes, or NULL while somebody has it */
 } TlsBuffer;
 
 static int
@@ -65,21 +65,34 @@ tls_ssl_buffer(Loop *loop)
     if (buffer == NULL) {
         return NULL;
     }
-    buffer->slab = malloc(LOOP_SLAB_SIZE);
-    if (buffer->slab == NULL) {
-        Py_DECREF(buffer);
-        PyErr_NoMemory();
-        return NULL;
-    }
     loop->tls_buffer = (PyObject *)buffer;
     return buffer;
 }
 
 char *
-tls_ssl_slab(Loop *loop)
+tls_ssl_take_slab(Loop *loop)
 {
     TlsBuffer *buffer = tls_ssl_buffer(loop);
-    return buffer == NULL ? NULL : buffer->slab;
+    if (buffer == NULL) {
+        return NULL;
+    }
+    char *slab = buffer->slab;
+    buffer->slab = NULL;
+    if (UNLIKELY(slab == NULL)) {
+        slab = malloc(LOOP_SLAB_SIZE);
+    }
+    return slab == NULL ? (char *)PyErr_NoMemory() : slab;
+}
+
+void
+tls_ssl_give_slab(Loop *loop, char *slab)
+{
+    TlsBuffer *buffer = (TlsBuffer *)loop->tls_buffer;
+    if (UNLIKELY(buffer->slab != NULL)) {
+        free(slab);
+        return;
+    }
+    buffer->slab = slab;
 }
 
 /* The loop's buffer object, over this memory.  -> borrowed or NULL */
@@ -98,8 +111,9 @@ tls_ssl_show(Tls *self, const char *data, size_t size)
 static void
 tls_ssl_hide(Tls *self)
 {
+    static char nothing[1];
     TlsBuffer *buffer = (TlsBuffer *)self->transport.loop->tls_buffer;
-    buffer->data = buffer->slab;
+    buffer->data = nothing;
     buffer->size = 0;
 }
 
@@ -129,25 +143,23 @@ tls_ssl_why(const Tls *self)
     return TLS_SSL_ERROR;
 }
 
-/* A count that a method returned; steals `result`, which may be NULL. */
-static Py_ssize_t
-tls_ssl_count(const Tls *self, PyObject *result)
-{
-    if (UNLIKELY(result == NULL)) {
-        return tls_ssl_why(self);
-    }
-    Py_ssize_t count = PyLong_AsSsize_t(result);
-    Py_DECREF(result);
-    return count < 0 ? TLS_SSL_ERROR : count;
-}
-
 /* Steals value, which may be NULL.  -1 with an exception. */
 static Py_ssize_t
 tls_ssl_size(PyObject *value)
 {
     Py_ssize_t size = value == NULL ? -1 : PyLong_AsSsize_t(value);
     Py_XDECREF(value);
-    return size;
+    if (UNLIKELY(size < 0) && !PyErr_Occurred()) {
+        PyErr_SetString(PyExc_ValueError, "an SSLObject returned a negative count");
+    }
+    return size < 0 ? -1 : size;
+}
+
+/* A count that a method returned; steals `result`, which may be NULL. */
+static Py_ssize_t
+tls_ssl_count(const Tls *self, PyObject *result)
+{
+    return UNLIKELY(result == NULL) ? tls_ssl_why(self) : tls_ssl_size(result);
 }
 
 /* ------------------------------------------------------------------- making */
@@ -162,7 +174,8 @@ tls_ssl_setup(ModuleState *state)
 static PyObject *
 tls_ssl_wrap_bio(Tls *self, const TlsOrigin *origin)
 {
-    PyObject *wrap_bio = PyObject_GetAttrString(origin->sslcontext, "wrap_bio");
+    const ModuleState *state = self->transport.loop->state;
+    PyObject *wrap_bio = PyObject_GetAttr(origin->sslcontext, state->str_wrap_bio);
     PyObject *names = Py_BuildValue("(ss)", "server_side", "server_hostname");
     PyObject *sslobj = NULL;
     if (wrap_bio != NULL && names != NULL) {
@@ -193,7 +206,7 @@ tls_ssl_wrap(Tls *self, const TlsOrigin *origin)
     if ((PyObject *)Py_TYPE(self->sslobj) != state->SSLObject) {
         return 0;
     }
-    PyObject *sock = PyObject_GetAttrString(self->sslobj, "_sslobj");
+    PyObject *sock = PyObject_GetAttr(self->sslobj, state->str__sslobj);
     if (sock == NULL) {
         return -1;
     }
@@ -326,7 +339,8 @@ tls_ssl_write(Tls *self, const char *data, size_t size)
         PyObject *result =
             PyObject_CallMethod(self->sslobj, "write", "y#", data, (Py_ssize_t)size);
         self->in_ssl = false;
-        return tls_ssl_count(self, result);
+        Py_ssize_t count = tls_ssl_count(self, result);
+        return count > (Py_ssize_t)size ? (Py_ssize_t)size : count;
     }
     PyObject *shown = tls_ssl_show(self, data, size);
     if (shown == NULL) {
@@ -343,10 +357,10 @@ tls_ssl_write(Tls *self, const char *data, size_t size)
 /* ------------------------------------------------------- once per connection */
 
 static int
-tls_ssl_once(Tls *self, const char *method)
+tls_ssl_once(Tls *self, PyObject *method)
 {
     self->in_ssl = true;
-    PyObject *result = PyObject_CallMethod(self->sslobj, method, NULL);
+    PyObject *result = call_method(self->sslobj, method, NULL, NULL);
     self->in_ssl = false;
     if (result == NULL) {
         return tls_ssl_why(self);
@@ -358,11 +372,11 @@ tls_ssl_once(Tls *self, const char *method)
 int
 tls_ssl_handshake(Tls *self)
 {
-    return tls_ssl_once(self, "do_handshake");
+    return tls_ssl_once(self, self->transport.loop->state->str_do_handshake);
 }
 
 int
 tls_ssl_unwrap(Tls *self)
 {
-    return tls_ssl_once(self, "unwrap");
+    return tls_ssl_once(self, self->transport.loop->state->str_unwrap);
 }

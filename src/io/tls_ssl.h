@@ -26,9 +26,11 @@ int tls_ssl_wrap(Tls *self, const TlsOrigin *origin);
 /* Let go of the session: after the end, when nobody has a use for it. */
 void tls_ssl_drop(Tls *self);
 
-/* The loop's room for plaintext, LOOP_SLAB_SIZE bytes; NULL with MemoryError.  What is
- * in it lasts until the next call into Python. */
-char *tls_ssl_slab(Loop *loop);
+/* Room for plaintext, LOOP_SLAB_SIZE bytes: the loop's, or another if that is taken
+ * already, for any call into Python can make another connection read.  NULL with
+ * MemoryError. */
+char *tls_ssl_take_slab(Loop *loop);
+void tls_ssl_give_slab(Loop *loop, char *slab);
 
 /* Ciphertext has come.  0 or -1. */
 int tls_ssl_feed(Tls *self, const char *data, size_t size);
