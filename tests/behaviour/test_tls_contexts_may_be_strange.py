@@ -3,6 +3,7 @@
 
 import gc
 import ssl
+from contextlib import suppress
 
 import pytest
 
@@ -126,6 +127,146 @@ def test_an_sslobject_that_raises(loop, certificates, side, error, reports):
         assert task.exception() is not None
     settle(loop)
     assert_usable(loop)
+
+
+def junk_class(name, answer):
+    """An SSLObject class with one method that gives junk as soon as `armed` is set."""
+
+    def method(self, *args):
+        if not Junk.armed:
+            return getattr(ssl.SSLObject, name)(self, *args)
+        return answer() if callable(answer) else answer
+
+    Junk = type("Junk", (ssl.SSLObject,), {name: method, "armed": False})
+    return Junk
+
+
+@pytest.mark.hotloop_only(reason="asyncio loops for ever or loses its count on some of these")
+@pytest.mark.parametrize("name", ["read", "write", "pending", "unwrap", "getpeercert", "cipher"])
+@pytest.mark.parametrize("answer", [None, 0, -1, 10**9, 10**30, "text", b"x" * 100_000, [], 1.5])
+def test_methods_that_return_junk(loop, certificates, name, answer, reports):
+    near, far = contexts(certificates, "client")
+    near.sslobject_class = junk_class(name, answer)
+    parts = secured(loop, certificates, near=near, far=far, ssl_shutdown_timeout=0.05)
+    with parts as (transport, protocol, peer):
+        near.sslobject_class.armed = True
+        transport.write(b"a" * 100)
+        transport.writelines([b"b" * 50_000, b"c", b"d"])
+        peer.send(b"y" * 50_000)
+        for _ in range(10):
+            settle(loop)
+        assert transport.get_write_buffer_size() >= 0
+        transport.get_extra_info("peercert")
+        transport.get_extra_info("cipher")
+        transport.close()
+        with suppress(ssl.SSLError):
+            peer.step()
+        run_until(loop, lambda: protocol.lost)
+    assert_usable(loop)
+
+
+@pytest.mark.hotloop_only(reason="asyncio writes the same piece twice")
+def test_write_writes(loop, certificates):
+    """write() of the SSL object writes to its own transport, and asks how much is unsent."""
+
+    class Nests(ssl.SSLObject):
+        depth = 0
+        transport = None
+
+        def write(self, data):
+            if self.transport is not None and self.depth < 3:
+                Nests.depth += 1
+                self.transport.write(b"nested %d" % self.depth)
+                self.transport.get_write_buffer_size()
+            return super().write(data)
+
+    near, far = contexts(certificates, "client")
+    near.sslobject_class = Nests
+    with secured(loop, certificates, near=near, far=far) as (transport, _, peer):
+        Nests.transport = transport
+        transport.write(b"outer " * 10_000)
+        talk(loop, peer, lambda: b"nested 3" in peer.data)
+        assert peer.data == b"outer " * 10_000 + b"nested 1nested 2nested 3"
+        assert transport.get_write_buffer_size() == 0
+        Nests.transport = None
+
+
+@pytest.mark.parametrize("how", ["abort", "close"])
+@pytest.mark.parametrize("name", ["read", "write"])
+def test_methods_that_end_the_connection(loop, certificates, name, how, reports):
+    def ends(self, *args):
+        transport, Ends.transport = Ends.transport, None
+        if transport is not None:
+            getattr(transport, how)()
+        return getattr(ssl.SSLObject, name)(self, *args)
+
+    Ends = type("Ends", (ssl.SSLObject,), {name: ends, "transport": None})
+    near, far = contexts(certificates, "client")
+    near.sslobject_class = Ends
+    parts = secured(loop, certificates, near=near, far=far, ssl_shutdown_timeout=0.05)
+    with parts as (transport, protocol, peer):
+        Ends.transport = transport
+        peer.send(b"y" * 1000)
+        transport.write(b"x" * 1000)
+        run_until(loop, lambda: peer.step() and protocol.lost)
+        assert protocol.names.count("lost") == 1
+
+
+def test_a_message_callback_that_uses_the_transport(loop, certificates):
+    """The ssl module's own hook for debugging runs in the middle of its C functions."""
+    near, far = contexts(certificates, "client")
+    seen = []
+    using = []
+
+    def callback(conn, direction, *rest):
+        seen.append(direction)
+        for transport in using:
+            transport.get_extra_info("peername")
+            transport.is_closing()
+            transport.get_read_buffer_size()
+
+    near._msg_callback = callback
+    with secured(loop, certificates, near=near, far=far) as (transport, protocol, peer):
+        using.append(transport)
+        transport.write(b"x" * 1000)
+        peer.send(b"y" * 1000)
+        talk(loop, peer, lambda: len(peer.data) == len(protocol.data) == 1000)
+    assert {"read", "write"} <= set(seen)
+    near._msg_callback = None
+
+
+def test_t1_a_read_within_a_read_mixes_nothing_up(loop, certificates):
+    """While one connection decrypts, a hook makes another one deliver what it has."""
+    near, far = contexts(certificates, "client")
+    reads = []
+
+    def callback(conn, direction, *rest):
+        nonlocal armed
+        if armed and direction == "read":
+            armed = False
+            reads.append(direction)
+            second.resume_reading()
+            second.close()
+
+    armed = False
+    near._msg_callback = callback  # an SSL object takes it over when it is made
+    options = {"ssl_shutdown_timeout": 0.05}
+    with (
+        secured(loop, certificates, near=near, far=far) as (_, mine, peer),
+        secured(loop, certificates, **options) as (second, other, other_peer),
+    ):
+        second.pause_reading()
+        other_peer.send(b"B" * 30_000)
+        run_until(loop, lambda: second.get_read_buffer_size() > 30_000)
+        peer.step()
+        armed = True
+        records = b"".join(peer.encrypted(b"%d" % number * 1000) for number in range(3))
+        peer.sock.sendall(records)
+        run_until(loop, lambda: len(mine.data) == 3000)
+        assert mine.data == b"0" * 1000 + b"1" * 1000 + b"2" * 1000
+        assert other.data == b"B" * 30_000
+        assert reads == ["read"]
+        near._msg_callback = None
 
 
 def test_the_user_plays_with_the_sslobject(loop, certificates, side):

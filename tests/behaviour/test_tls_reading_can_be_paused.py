@@ -4,7 +4,7 @@
 import pytest
 
 from tests.tls import secured, talk
-from tests.tools import Recorder, run_until, settle
+from tests.tools import BufferedRecorder, Recorder, run_until, settle, turns
 
 
 def test_nothing_comes_while_paused(loop, certificates, stream_kind, side, version):
@@ -65,6 +65,48 @@ def test_the_kernel_holds_what_is_not_read(loop, certificates, stream_kind, side
         assert protocol.data == b"" and transport.get_read_buffer_size() < 2_000_000
         transport.resume_reading()
         run_until(loop, lambda: peer.step() and len(protocol.data) == total, 60)
+
+
+def test_a_small_buffer_slows_the_peer_down(loop, certificates, side):
+    """A byte a turn is what it wants: what has come is kept by the kernel, not by us."""
+    protocol = Tiny(1)
+    with secured(loop, certificates, "unix", side, protocol) as (transport, _, peer):
+        largest = 0
+        for _ in range(300):
+            if not peer.unsent:
+                peer.send(b"x" * 100_000)
+            peer.flush()
+            turns(loop)
+            largest = max(largest, transport.get_read_buffer_size())
+        assert protocol.data and largest < 1_000_000
+
+
+class Tiny(BufferedRecorder):
+    def get_buffer(self, sizehint):
+        return memoryview(super().get_buffer(sizehint))
+
+
+def test_a_buffered_protocol_takes_over(loop, certificates, side):
+    """set_protocol() in data_received(), with more to read than one call delivers."""
+    second = Tiny(100_000)
+
+    class Hands(Recorder):
+        def data_received(self, data):
+            super().data_received(data)
+            self.transport.set_protocol(second)
+
+    with secured(loop, certificates, side=side, protocol=Hands()) as (transport, first, peer):
+        transport.pause_reading()
+        peer.send(b"z" * 600_000)
+        for _ in range(20):
+            settle(loop)
+            peer.flush()
+        transport.resume_reading()
+        run_until(loop, lambda: peer.step() and len(first.data) + len(second.data) == 600_000)
+        assert first.names.count("data") == 1
+        transport.abort()
+        run_until(loop, lambda: second.lost)
+        first.events.append("lost")
 
 
 def test_twice_is_once(loop, certificates, side):

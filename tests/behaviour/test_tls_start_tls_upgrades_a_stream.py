@@ -158,6 +158,19 @@ def test_what_start_tls_refuses(loop, certificates):
         assert not plain.is_closing()
 
 
+@pytest.mark.hotloop_only(reason="asyncio waits for ever")
+@pytest.mark.parametrize("how", ["close", "abort"])
+def test_a_stream_that_is_closing(loop, certificates, how):
+    context = certificates.client()
+    with connected(loop, "tcp") as (plain, protocol, _):
+        getattr(plain, how)()
+        task = upgrading(loop, plain, protocol, context, "client", ssl_handshake_timeout=0.05)
+        run_until(loop, task.done)
+        assert isinstance(task.exception(), (OSError, RuntimeError))
+        settle(loop)
+        protocol.events.append("lost")
+
+
 def test_writes_before_the_upgrade_leave_in_the_clear(loop, certificates, side):
     near, far = contexts(certificates, side)
     with connected(loop, "unix") as (plain, protocol, sock):

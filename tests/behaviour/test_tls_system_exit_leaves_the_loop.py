@@ -91,3 +91,18 @@ def test_x7_pause_writing(loop, certificates, side, error):
         assert_usable(loop)
         transport.abort()
         settle(loop)
+
+
+def test_x7_after_a_pause(loop, certificates, side, error, reports):
+    """resume_reading() delivers from a callback of its own."""
+    with secured(loop, certificates, side=side, protocol=leaving("data_received", error)) as parts:
+        transport, _, peer = parts
+        transport.pause_reading()
+        peer.send(b"x")
+        settle(loop)
+        transport.resume_reading()
+        leaves_the_loop(loop, peer, error)
+        assert_usable(loop)
+        transport.abort()
+        settle(loop)
+    assert reports == []
