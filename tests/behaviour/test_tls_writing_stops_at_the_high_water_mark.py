@@ -77,7 +77,9 @@ def test_a_mark_of_zero(loop, certificates, side):
         for _ in range(3):
             transport.write(b"0" * 100)
             talk(loop, peer, lambda: peer.data.endswith(b"0"))
-        talk(loop, peer, lambda: protocol.names.count("pause") == protocol.names.count("resume"))
+        settle(loop)
+        # asyncio pauses at an empty buffer too, and resumes with whatever comes next.
+        assert abs(protocol.names.count("pause") - protocol.names.count("resume")) <= 1
 
 
 @pytest.mark.parametrize("name", ["pause_writing", "resume_writing"])
