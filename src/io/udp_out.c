@@ -248,6 +248,9 @@ udp_out_drain(Udp *self, PyObject *context)
     list_remove(&self->dirty.node);
     self->flushing = true;
     while (rc == 0 && left > 0 && !udp_out_is_empty(self)) {
+        /* error_received() may have dropped them, and sent others. */
+        uint32_t count = ring_count(&self->queue);
+        left = left < count ? left : count;
         int sent = self->is_plain ? udp_out_send(self, left) : udp_out_ask(self);
         if (sent == 0) {
             break;

@@ -307,3 +307,27 @@ def test_an_error_queue_that_nobody_reads_does_not_spin(loop, dead):
     loop.run_forever()
     assert time.process_time() - start < 0.15
     close_all(loop, transport)
+
+
+@pytest.mark.hotloop_only("asyncio closes the socket under what is sent after abort()")
+def test_error_received_that_drops_the_queue_and_sends(loop, tmp_path):
+    """What is in the queue afterwards is another queue, and a shorter one."""
+
+    class Dropping(Datagrams):
+        def error_received(self, exc):
+            super().error_received(exc)
+            self.transport.abort()
+            self.transport.sendto(b"late", str(tmp_path / "nobody"))
+
+    transport, protocol = endpoint(
+        loop, Dropping(), local_addr=str(tmp_path / "s"), family=socket.AF_UNIX
+    )
+
+    async def main():
+        for _ in range(20):
+            transport.sendto(b"x", str(tmp_path / "nobody"))
+
+    run(loop, main())
+    settle(loop)
+    assert len(protocol.errors) >= 1
+    assert protocol.events[-1] == ("lost", None)
