@@ -22,7 +22,7 @@ ROWS = [
     Serve(
         f"1k-{conns}",
         f"streams echo (read, write, drain), TCP, 1 KiB, {conns} connections",
-        {"uvloop": 1.1},
+        {"uvloop": 1.18, "c": 1.3},
         serve=serve,
         conns=conns,
     )

@@ -26,7 +26,7 @@ ROWS = [
     Serve(
         "1k-10",
         "readexactly echo, TCP, 1 KiB, 10 connections",
-        {"uvloop": 1.25},
+        {"uvloop": 1.25, "c": 1.3},
         serve=serve,
         size=SIZE,
     )

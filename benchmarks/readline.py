@@ -22,7 +22,7 @@ ROWS = [
     Serve(
         "100b-10",
         "readline echo, TCP, 100 bytes, 10 connections",
-        {"uvloop": 1.1},
+        {"uvloop": 1.25, "c": 1.3},
         serve=serve,
         size=100,
     )
