@@ -25,6 +25,7 @@ Reap = Callable[[], None]
 _waiting: dict[Loop, dict[int, Reap]] = {}
 _previous: Any = None
 _installed = False
+_calling = False
 
 
 def watch(loop: Loop, pid: int, reap: Reap) -> None:
@@ -62,13 +63,19 @@ def _remove() -> None:
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:
+    global _calling
     for loop in list(_waiting):
-        if loop.is_closed():
-            _waiting.pop(loop, None)
-        else:
+        try:
             loop.call_soon_threadsafe(_look, loop)
-    if callable(_previous):
-        _previous(signum, frame)
+        except RuntimeError:  # closed
+            _waiting.pop(loop, None)
+    # A handler that was put over ours may call ours, which must not call it again.
+    if callable(_previous) and not _calling:
+        _calling = True
+        try:
+            _previous(signum, frame)
+        finally:
+            _calling = False
 
 
 def _look(loop: Loop) -> None:

@@ -426,6 +426,33 @@ def test_where_there_is_no_pidfd(new_loop, monkeypatch, where):
         signal.signal(signal.SIGCHLD, before)
 
 
+@pytest.mark.hotloop_only("there is no pidfd to take away from asyncio")
+def test_a_handler_over_ours_that_calls_ours(loop, monkeypatch):
+    monkeypatch.setattr(os, "pidfd_open", no_pidfd)
+    before = signal.getsignal(signal.SIGCHLD)
+    calls = []
+
+    async def main():
+        first = await waiting_shell("exit 1")
+        below = signal.getsignal(signal.SIGCHLD)
+
+        def over(*args):
+            calls.append(1)
+            below(*args)
+
+        signal.signal(signal.SIGCHLD, over)
+        second = await waiting_shell("exit 2")
+        for process in (first, second):
+            process.stdin.write(b"go\n")
+        return await asyncio.gather(first.wait(), second.wait())
+
+    try:
+        assert run(loop, main()) == [1, 2]
+        assert 0 < len(calls) < 10
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11, 4), reason="Popen itself leaks (gh-87474)")
 def test_out_of_descriptors_in_the_middle(loop):
     """E4: the error comes out, nothing is left, the loop goes on."""
