@@ -79,7 +79,7 @@ def test_a_slow_protocol_is_named(loop, asyncio_log, stream_kind, method):
             super().eof_received()
             slow()
 
-    with connected(loop, stream_kind, Slow()) as (transport, protocol, far):
+    with connected(loop, stream_kind, Slow()) as (_, protocol, far):
         loop.set_debug(True)
         loop.slow_callback_duration = 0.01
         far.send(b"x")
@@ -90,8 +90,9 @@ def test_a_slow_protocol_is_named(loop, asyncio_log, stream_kind, method):
         loop.set_debug(False)
     messages = [m for m in asyncio_log.messages if "Transport" in m]
     assert messages, asyncio_log.messages
-    assert messages[0].startswith("Executing <")
-    assert float(messages[0].split("took ")[1].split()[0]) >= 0.02
+    assert all(message.startswith("Executing <") for message in messages)
+    # On a busy machine others are slow as well.
+    assert max(float(message.split("took ")[1].split()[0]) for message in messages) >= 0.02
 
 
 def test_a_slow_datagram_protocol_is_named(loop, asyncio_log):
