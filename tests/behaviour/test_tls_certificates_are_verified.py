@@ -36,6 +36,26 @@ def test_tls11_a_client_refuses(loop, certificates, name, version):
         assert protocol.events == []
 
 
+@pytest.mark.hotloop_only(reason="asyncio closes without a word")
+def test_tls11_the_peer_learns_what_was_wrong(loop, certificates, version):
+    server = certificates.server("expired", version)
+    with begun(loop, "tcp", "client", Recorder, certificates.client(version)) as (task, sock):
+        peer = Peer(sock, server, server=True)
+        seen = []
+
+        def step():
+            try:
+                peer.step()
+            except ssl.SSLError as error:
+                seen.append(error.reason)
+            return seen or peer.ended
+
+        run_until(loop, step)
+        assert "ALERT_CERTIFICATE_EXPIRED" in seen[0]
+        run_until(loop, task.done)
+        assert isinstance(task.exception(), ssl.SSLCertVerificationError)
+
+
 def test_tls11_no_shared_cipher(loop, certificates, side):
     near, far = contexts(certificates, side, "1.2")
     near.set_ciphers("ECDHE-ECDSA-AES128-GCM-SHA256")
