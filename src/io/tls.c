@@ -230,7 +230,10 @@ tls_made(PyObject *op, Transport *stream)
     if (tls_start_timer(self, self->handshake_timeout, tls_handshake_overdue) < 0) {
         return -1;
     }
-    return tls_do_handshake(self);
+    /* A server's part begins with the client's hello.  Asking OpenSSL before that
+     * costs an exception, and 50 KB for as long as the client is silent. */
+    Py_ssize_t waiting = self->server_side ? tls_ssl_incoming(self) : 1;
+    return waiting > 0 ? tls_do_handshake(self) : (int)waiting;
 }
 
 /* ------------------------------------------------------------------- closing */
