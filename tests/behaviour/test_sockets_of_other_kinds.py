@@ -103,7 +103,7 @@ def test_accepting_and_connecting(loop):
 
 
 def test_what_they_raise_comes_out(loop, pair):
-    near, far = pair
+    near, _ = pair
 
     def fails(*args):
         raise ZeroDivisionError
