@@ -169,7 +169,8 @@ async def start_tls(
 
     Timeouts are in seconds. Raises TypeError if `sslcontext` is no ssl.SSLContext or if
     `transport` cannot be upgraded, ConnectionAbortedError if it is closing (asyncio waits for
-    ever), and what the handshake fails with; the connection is closed then. `protocol` gets no second connection_made().
+    ever), and what the handshake fails with; the connection is closed then. `protocol` gets no
+    second connection_made().
     """
     if ssl is None:
         raise RuntimeError("Python ssl module is not available")
