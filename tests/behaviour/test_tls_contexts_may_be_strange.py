@@ -145,6 +145,8 @@ def junk_class(name, answer):
 @pytest.mark.parametrize("name", ["read", "write", "pending", "unwrap"])
 @pytest.mark.parametrize("answer", [None, 0, -1, 10**9, b"x" * 100_000])
 def test_methods_that_return_junk(loop, certificates, name, answer, reports):
+    if name == "read" and isinstance(answer, bytes):
+        answer = b""  # a read() that always has something is a stream without end
     near, far = contexts(certificates, "client")
     near.sslobject_class = junk_class(name, answer)
     parts = secured(loop, certificates, near=near, far=far, ssl_shutdown_timeout=0.01)
