@@ -17,12 +17,14 @@ import tempfile
 import hotloop
 
 
-async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while line := await reader.readline():
-        writer.write(line)
-        await writer.drain()
-    writer.close()
-    await writer.wait_closed()
+class Echo(asyncio.Protocol):
+    """Knows nothing of TLS: plain bytes come, plain bytes go."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(data)
 
 
 def self_signed(folder: str) -> tuple[str, str]:
@@ -42,7 +44,8 @@ def context(files: list[str]) -> ssl.SSLContext:
 
 
 async def main(port: int, files: list[str]) -> None:
-    server = await asyncio.start_server(echo, "127.0.0.1", port, ssl=context(files))
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(Echo, "127.0.0.1", port, ssl=context(files))
     print("listening on 127.0.0.1 port", server.sockets[0].getsockname()[1], flush=True)
     async with server:
         await server.serve_forever()
