@@ -88,8 +88,8 @@ def test_p1_deaths_by_signal(loop):
         process = await shell("kill -TERM $$")
         assert await process.wait() == -signal.SIGTERM
         process = await shell("exec sleep 100")
-        process.send_signal(signal.SIGHUP)
-        assert await process.wait() == -signal.SIGHUP
+        process.send_signal(signal.SIGUSR1)
+        assert await process.wait() == -signal.SIGUSR1
         process = await shell("exec sleep 100")
         process.terminate()
         assert await process.wait() == -signal.SIGTERM

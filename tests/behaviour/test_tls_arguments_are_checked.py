@@ -130,7 +130,7 @@ def test_an_empty_name_is_not_checked(loop, certificates):
         peer = Peer(sock, server, server=True)
         run_until(loop, lambda: peer.step() and task.done())
         try:  # from 3.14 on the ssl module itself wants a name
-            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="")
+            context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname=None)
         except ValueError as error:
             with pytest.raises(ValueError, match=str(error)):
                 task.result()
