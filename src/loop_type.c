@@ -40,8 +40,10 @@ loop_type_is_native(PyTypeObject *type, ModuleState *state)
 {
     PyObject *ours = PyObject_GetAttr((PyObject *)state->loop_type,
                                       state->str_call_soon);
-    PyObject *theirs = PyObject_GetAttr((PyObject *)type, state->str_call_soon);
-    int native = ours == NULL || theirs == NULL ? -1 : ours == theirs;
+    PyObject *theirs = ours == NULL ? NULL
+                                    : PyObject_GetAttr((PyObject *)type,
+                                                       state->str_call_soon);
+    int native = theirs == NULL ? -1 : ours == theirs;
     Py_XDECREF(ours);
     Py_XDECREF(theirs);
     return native;

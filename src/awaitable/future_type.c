@@ -335,13 +335,13 @@ static PyObject *
 future_type_base_awaited_by(PyObject *self)
 {
     PyObject *base = future_data(self)->state->BaseFuture;
-    PyObject *getter = PyObject_GetAttrString(base, "_asyncio_awaited_by");
-    if (getter == NULL) {
+    PyObject *descriptor = PyObject_GetAttrString(base, "_asyncio_awaited_by");
+    if (descriptor == NULL) {
         return NULL;
     }
-    descrgetfunc get = Py_TYPE(getter)->tp_descr_get;
-    PyObject *noted = get(getter, self, (PyObject *)Py_TYPE(self));
-    Py_DECREF(getter);
+    descrgetfunc get = Py_TYPE(descriptor)->tp_descr_get;
+    PyObject *noted = get(descriptor, self, (PyObject *)Py_TYPE(self));
+    Py_DECREF(descriptor);
     return noted;
 }
 

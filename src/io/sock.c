@@ -295,11 +295,12 @@ sock_start_lookup(SockOp *self)
         return NULL;
     }
     PyObject *method = PyObject_GetAttr((PyObject *)self->loop, state->str_getaddrinfo);
-    PyObject *args = head == NULL ? NULL : PySequence_Tuple(head);
-    PyObject *type = PyObject_GetAttr(self->sock, state->str_type);
-    PyObject *proto = PyObject_GetAttr(self->sock, state->str_proto);
+    PyObject *args = method == NULL ? NULL : PySequence_Tuple(head);
+    PyObject *type = args == NULL ? NULL : PyObject_GetAttr(self->sock, state->str_type);
+    PyObject *proto = type == NULL ? NULL
+                                   : PyObject_GetAttr(self->sock, state->str_proto);
     PyObject *options = NULL, *lookup = NULL, *iterator = NULL;
-    if (method != NULL && args != NULL && type != NULL && proto != NULL) {
+    if (proto != NULL) {
         options = Py_BuildValue("{sisOsO}", "family", self->family, "type", type,
                                 "proto", proto);
     }
@@ -495,8 +496,9 @@ sock_wrap(SockOp *self, int fd)
 {
     ModuleState *state = self->loop->state;
     PyObject *type = PyObject_GetAttr(self->sock, state->str_type);
-    PyObject *proto = PyObject_GetAttr(self->sock, state->str_proto);
-    long kind = type == NULL ? -1 : PyLong_AsLong(type);
+    PyObject *proto = type == NULL ? NULL
+                                   : PyObject_GetAttr(self->sock, state->str_proto);
+    long kind = proto == NULL ? -1 : PyLong_AsLong(type);
     PyObject *conn = NULL;
     if (proto != NULL && !(kind == -1 && PyErr_Occurred())) {
 #ifdef SOCK_NONBLOCK

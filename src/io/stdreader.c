@@ -161,12 +161,10 @@ stdreader_open(const ModuleState *state, PyObject *reader, StdReader *r)
             PyTuple_GET_ITEM(state->streams.members, STDREADER_FEED_DATA))) {
         return false;
     }
-    r->eof = PyObject_GetAttr(reader, state->str__eof);
-    r->buffer = PyObject_GetAttr(reader, state->str__buffer);
-    r->waiter = PyObject_GetAttr(reader, state->str__waiter);
-    r->limit = PyObject_GetAttr(reader, state->str__limit);
-    if (UNLIKELY(r->eof == NULL || r->buffer == NULL || r->waiter == NULL
-                 || r->limit == NULL)) {
+    if (UNLIKELY((r->eof = PyObject_GetAttr(reader, state->str__eof)) == NULL
+                 || (r->buffer = PyObject_GetAttr(reader, state->str__buffer)) == NULL
+                 || (r->waiter = PyObject_GetAttr(reader, state->str__waiter)) == NULL
+                 || (r->limit = PyObject_GetAttr(reader, state->str__limit)) == NULL)) {
         PyErr_Clear();
         return false;
     }
@@ -210,7 +208,9 @@ static int
 stdreader_pause(const ModuleState *state, PyObject *reader, PyObject *context)
 {
     PyObject *transport = PyObject_GetAttr(reader, state->str__transport);
-    PyObject *paused = PyObject_GetAttr(reader, state->str__paused);
+    /* Not while an exception is raised: a look-up may lose it. */
+    PyObject *paused = transport == NULL ? NULL
+                                         : PyObject_GetAttr(reader, state->str__paused);
     PyObject *method = NULL, *result = NULL;
     int is_paused = paused == NULL ? -1 : PyObject_IsTrue(paused);
     int rc = transport == NULL || is_paused < 0 ? -1 : 0;
