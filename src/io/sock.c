@@ -296,7 +296,8 @@ sock_start_lookup(SockOp *self)
     }
     PyObject *method = PyObject_GetAttr((PyObject *)self->loop, state->str_getaddrinfo);
     PyObject *args = method == NULL ? NULL : PySequence_Tuple(head);
-    PyObject *type = args == NULL ? NULL : PyObject_GetAttr(self->sock, state->str_type);
+    PyObject *type = args == NULL ? NULL
+                                  : PyObject_GetAttr(self->sock, state->str_type);
     PyObject *proto = type == NULL ? NULL
                                    : PyObject_GetAttr(self->sock, state->str_proto);
     PyObject *options = NULL, *lookup = NULL, *iterator = NULL;
