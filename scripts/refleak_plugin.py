@@ -47,6 +47,17 @@ def tmp_path() -> Iterator[Path]:
 ROWS = [array.array("q", (0, 0, 0)) for _ in range(TRACKED + 1)]
 
 
+def finalizers(item: pytest.Item) -> list[tuple[list, int]]:
+    """What pytest notes, for the end of a wider fixture, about each narrower one that used it.
+
+    It keeps every one, with the fixture's value, though the narrower one has ended long before.
+    """
+    definitions = sum(map(list, item._fixtureinfo.name2fixturedefs.values()), [])
+    return [
+        (d._finalizers, len(d._finalizers)) for d in definitions if d.scope != "function"
+    ]
+
+
 def rounds(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
     """Run `item` up to 3 + 3 times; the last round's reports, or those of the first failure."""
     reports: list[pytest.TestReport] = []
@@ -58,8 +69,11 @@ def rounds(item: pytest.Item, nextitem: pytest.Item | None) -> list[pytest.TestR
         reports = []
         if hasattr(item, "_initrequest"):
             item._initrequest()
+        noted = finalizers(item)
         # Naming the parent as the next item ends this test's own fixtures and no wider ones.
         reports = runtestprotocol(item, log=False, nextitem=item.parent)
+        for known, length in noted:
+            del known[length:]
         item._report_sections.clear()
         if not all(report.passed for report in reports):
             break

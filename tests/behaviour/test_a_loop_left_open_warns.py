@@ -65,7 +65,10 @@ if "executor" in sys.argv:
 def test_g2_left_as_the_current_loop_at_exit(loop_kind, state):
     """The policy holds it until the modules are gone: nothing but the warning may be said."""
     done = subprocess.run(
-        [sys.executable, "-c", LEFT, loop_kind, state], capture_output=True, text=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", LEFT, loop_kind, state],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     done = subprocess.run(

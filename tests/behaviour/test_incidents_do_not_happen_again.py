@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import asyncio.tasks
+import contextlib
 import gc
 import signal
 import socket
@@ -199,6 +200,9 @@ def test_a_full_pipe_to_a_child_waits_and_then_breaks(loop):
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             await drained
         assert await process.wait() == -signal.SIGKILL
+        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            await process.stdin.wait_closed()  # 3.11.2 reports it if nobody asks
 
     run(loop, main())
     assert_usable(loop)
