@@ -52,9 +52,11 @@ def finalizers(item: pytest.Item) -> list[tuple[list, int]]:
 
     It keeps every one, with the fixture's value, though the narrower one has ended long before.
     """
-    definitions = sum(map(list, item._fixtureinfo.name2fixturedefs.values()), [])
     return [
-        (d._finalizers, len(d._finalizers)) for d in definitions if d.scope != "function"
+        (definition._finalizers, len(definition._finalizers))
+        for definitions in item._fixtureinfo.name2fixturedefs.values()
+        for definition in definitions
+        if definition.scope != "function"
     ]
 
 

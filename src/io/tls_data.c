@@ -21,6 +21,9 @@
 enum {
     TLS_DATA_CORK_BYTES = 64 * 1024, /* more than this leaves without waiting */
     TLS_DATA_WARN_AFTER = 5,         /* asyncio's LOG_THRESHOLD_FOR_CONNLOST_WRITES */
+    /* Encrypted in one call, whatever one write() brought: OpenSSL's memory ends where
+     * an int does, and what the socket does not take is to wait here unencrypted. */
+    TLS_DATA_SLICE = 256 * 1024,
 };
 
 static const char tls_data_failed[] = "Fatal error on SSL protocol";
@@ -395,7 +398,7 @@ tls_data_join(const WriteQueue *queue, char *room)
     return total;
 }
 
-/* The next record.  Bytes that went into it, or below zero. */
+/* The next records.  Bytes that went into them, or below zero. */
 static Py_ssize_t
 tls_data_encrypt(Tls *self)
 {
@@ -407,6 +410,9 @@ tls_data_encrypt(Tls *self)
     if (size < TLS_SSL_RECORD && queue->tail - queue->head > 1) {
         size = tls_data_join(queue, joined);
         data = joined;
+    }
+    else if (size > TLS_DATA_SLICE) {
+        size = TLS_DATA_SLICE;
     }
     Py_ssize_t count = tls_ssl_write(self, data, size);
     Py_DECREF(first);

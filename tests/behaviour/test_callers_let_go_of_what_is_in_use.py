@@ -10,7 +10,7 @@ from tests.tools import LIMIT
 
 
 @pytest.mark.hotloop_only("asyncio's transport cannot attach itself any more")
-def test_a_factory_closes_the_server_that_calls_it(loop):
+def test_s7_a_factory_closes_the_server_that_calls_it(loop):
     names = []
 
     class OneShot(asyncio.Protocol):
@@ -34,7 +34,7 @@ def test_a_factory_closes_the_server_that_calls_it(loop):
 
 
 @pytest.mark.hotloop_only("asyncio looks a method up at each call, and holds nothing either")
-def test_a_protocol_is_replaced_while_its_method_is_looked_up(loop):
+def test_u9_a_protocol_is_replaced_while_its_method_is_looked_up(loop):
     class Fickle:
         def connection_made(self, _):
             pass
@@ -73,7 +73,7 @@ def test_a_protocol_is_replaced_while_its_method_is_looked_up(loop):
 
 
 @pytest.mark.hotloop_only("_getaddrinfo() is ours")
-def test_an_argument_closes_the_loop(new_loop):
+def test_u6_an_argument_closes_the_loop(new_loop):
     class Number:
         def __index__(self):
             loop.close()
@@ -85,7 +85,7 @@ def test_an_argument_closes_the_loop(new_loop):
 
 
 @pytest.mark.hotloop_only("the wake-up is called by hand")
-def test_a_task_is_woken_inside_its_own_step(loop):
+def test_u6_a_task_is_woken_inside_its_own_step(loop):
     async def main():
         future = loop.create_future()
         wakeups = []

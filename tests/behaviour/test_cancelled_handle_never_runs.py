@@ -51,7 +51,7 @@ def test_half_of_many(loop):
     assert seen == list(range(1, 1000, 2))
 
 
-def test_the_argument_may_cancel_its_handle_when_it_dies(loop):
+def test_u6_the_argument_may_cancel_its_handle_when_it_dies(loop):
     """U6: __del__ of an argument reaches back to the handle that held it."""
     seen = []
 

@@ -124,7 +124,7 @@ def test_names_that_end_inside_a_character(loop, host):
     assert_usable(loop)
 
 
-def test_tls_connections_give_their_sessions_back(loop, certificates):
+def test_tls5_tls_connections_give_their_sessions_back(loop, certificates):
     """cpython#109534: two gigabytes after some thousand of them."""
 
     async def main():
@@ -158,7 +158,7 @@ def test_tls_connections_give_their_sessions_back(loop, certificates):
     run_until(loop, lambda: gc.collect() is not None and not any(ref() for ref in made))
 
 
-def test_starting_a_child_runs_no_hook_of_ours_or_anybodys(loop_kind):
+def test_p4_starting_a_child_runs_no_hook_of_ours_or_anybodys(loop_kind):
     """dd-trace-py#15798: hooks of os.fork() ran between fork and exec, and started threads."""
     source = """
     import asyncio, os, sys

@@ -20,7 +20,7 @@ async def ask_and_leave():
 
 
 @pytest.mark.hotloop_only(reason="asyncio asks in a thread of an executor")
-def test_the_descriptors_of_closed_loops_come_back(new_loop):
+def test_t8_the_descriptors_of_closed_loops_come_back(new_loop):
     before = descriptors()
     for _ in range(5):
         loop = new_loop()

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""getaddrinfo and getnameinfo: literals give exactly what the socket module gives (D4, D5)."""
+"""getaddrinfo and getnameinfo: literals give exactly what the socket module gives (D4 to D6)."""
 
 import asyncio
 import functools
 import itertools
+import random
 import socket
 
 import pytest
@@ -135,6 +136,33 @@ def test_d4_malformed_names_fail_as_in_the_socket_module(loop, host):
 
     theirs = outcome(lambda: socket.getaddrinfo(host, 80))
     assert run(loop, ours()) is theirs[0]
+
+
+PIECES = [
+    *".-_ 0aZ\0\t%[]@:/",
+    *"\u00df\u0130\u200d\u3002\uff0e\u0301\u05d0\ud800\udcff\U0001f4a9",
+    *("xn--", "xn--a", "xn--\u00e4", "a" * 63, "b" * 64, ".."),
+]
+
+
+def test_d6_random_names_fail_as_in_the_socket_module(loop):
+    """Numeric hosts only, so nobody is asked; but each name is encoded before that is seen."""
+    chance = random.Random(6)
+
+    async def ours(host):
+        try:
+            return await loop.getaddrinfo(host, 80, flags=socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError, ValueError) as error:
+            return type(error)
+
+    for _ in range(3000):
+        text = "".join(chance.choices(PIECES, k=chance.randrange(1, 12)))
+        host = text.encode(errors="surrogatepass") if chance.random() < 0.3 else text
+        try:
+            theirs = socket.getaddrinfo(host, 80, flags=socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError, ValueError) as error:
+            theirs = type(error)
+        assert loop.run_until_complete(ours(host)) == theirs, ascii(host)
 
 
 @pytest.mark.parametrize("kind", [str, str.encode])

@@ -33,7 +33,7 @@ def tried(loop, name, seen):
 
 @pytest.mark.parametrize("name", sorted(CALLS))
 @pytest.mark.parametrize("where", ["data_received", "eof_received", "connection_lost"])
-def test_in_a_protocol(loop, stream_kind, name, where):
+def test_s8_in_a_protocol(loop, stream_kind, name, where):
     seen = []
     protocol = Recorder()
     original = getattr(protocol, where)
@@ -52,7 +52,7 @@ def test_in_a_protocol(loop, stream_kind, name, where):
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-def test_in_a_task_and_in_the_exception_handler(loop, loop_kind, name):
+def test_s8_in_a_task_and_in_the_exception_handler(loop, loop_kind, name):
     if loop_kind == "asyncio" and name == "run_forever" and PY == (3, 13):
         pytest.skip("asyncio of 3.13.0 takes a refused run for one that ended")
     seen = []

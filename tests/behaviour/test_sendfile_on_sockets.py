@@ -183,13 +183,13 @@ def test_a_descriptor_that_is_none(loop, pair):
         (None, None, TypeError, r"offset must be a non-negative integer \(got None\)"),
     ],
 )
-def test_wrong_numbers(loop, pair, file, offset, count, error, text):
+def test_a31_wrong_numbers(loop, pair, file, offset, count, error, text):
     with pytest.raises(error, match=text):
         run(loop, loop.sock_sendfile(pair[0], file, offset, count))
     assert file.tell() == 0
 
 
-def test_wrong_files_and_sockets(loop, pair, file, tmp_path):
+def test_a31_wrong_files_and_sockets(loop, pair, file, tmp_path):
     with open(tmp_path / "text", "w+") as text, pytest.raises(ValueError, match="binary mode"):
         run(loop, loop.sock_sendfile(pair[0], text))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:

@@ -188,7 +188,7 @@ def test_without_fallback(loop, line):
     assert far.recv(10) == b"still"
 
 
-def test_a_closing_transport(loop, line, file):
+def test_a31_a_closing_transport(loop, line, file):
     transport, _protocol, _far = line
     transport.close()
     with pytest.raises(RuntimeError, match="Transport is closing"):

@@ -115,7 +115,7 @@ def test_an_sslobject_class_of_ones_own(loop, certificates, side):
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, OSError])
-def test_an_sslobject_that_raises(loop, certificates, side, error, reports):
+def test_tls16_an_sslobject_that_raises(loop, certificates, side, error, reports):
     class Breaks(ssl.SSLObject):
         def do_handshake(self):
             raise error("broken")
@@ -144,7 +144,7 @@ def junk_class(name, answer):
 @pytest.mark.hotloop_only(reason="asyncio loops for ever or loses its count on some of these")
 @pytest.mark.parametrize("name", ["read", "write", "pending", "unwrap"])
 @pytest.mark.parametrize("answer", [None, 0, -1, 10**9, b"x" * 100_000])
-def test_methods_that_return_junk(loop, certificates, name, answer, reports):
+def test_tls16_methods_that_return_junk(loop, certificates, name, answer, reports):
     if name == "read" and isinstance(answer, bytes):
         answer = b""  # a read() that always has something is a stream without end
     near, far = contexts(certificates, "client")

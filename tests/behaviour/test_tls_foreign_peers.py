@@ -125,7 +125,7 @@ def test_tls4_renegotiation_is_not_for_clients(loop, certificates):
         run_until(loop, lambda: protocol.lost or protocol.data == b"before\nafter\n")
 
 
-def test_post_handshake_key_updates(loop, certificates):
+def test_tls4_key_updates_after_the_handshake(loop, certificates):
     """s_client's K changes its keys, and asks that we change ours."""
     protocol = Echo()
     with s_client(loop, certificates, "1.3", protocol, quiet=False) as process:

@@ -124,7 +124,8 @@ def test_ending_in_pause_writing(loop, certificates, side, how):
 
     with secured(loop, certificates, "unix", side, Ends()) as (transport, protocol, peer):
         shrink_buffers(transport.get_extra_info("socket"), peer.sock)
-        write_pieces(transport, 2)
+        transport.write(b"x" * 400_000)
+        transport.write(b"x" * 1_600_000)  # this one pauses, on either loop
         run_until(loop, lambda: peer.step() and (protocol.lost or peer.notified))
         if how == "close":
             assert len(peer.data) == 2_000_000

@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -20,6 +21,13 @@ NEEDS_HYPOTHESIS = "anything_goes"
 SCRIPTS = sorted(
     path.stem for path in (HERE / "scripts").glob("[a-z]*.py") if path.stem not in ELSEWHERE
 )
+ROWS = re.compile(r'^"""((?:[A-Z]+\d+, )*[A-Z]+\d+): ', re.M)
+
+
+def named(name: str) -> str:
+    """The script's name behind the rows of docs/internals/faults.md that its first line names."""
+    rows = ROWS.search((HERE / "scripts" / f"{name}.py").read_text())
+    return f"{rows[1].lower().replace(', ', '_')}_{name}" if rows else name
 
 
 # A daemon thread that ends inside a call takes what its C stack holds with it: that is the
@@ -40,7 +48,7 @@ def run(name: str, *args: str, flags=("-X", "dev"), env=None) -> subprocess.Comp
     )
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", SCRIPTS, ids=named)
 def test_script(name, loop_kind):
     if name == NEEDS_HYPOTHESIS and importlib.util.find_spec("hypothesis") is None:
         pytest.skip("hypothesis is not installed")

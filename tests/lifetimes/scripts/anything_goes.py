@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Random calls of public methods with junk, re-entrant ones too, beside the same on asyncio.
+"""S7: random calls of public methods with junk, re-entrant ones too, beside the same on asyncio.
 
 What is compared is the kind of the outcome: a value, or the type of the exception. The loop
 must stay usable after each run.

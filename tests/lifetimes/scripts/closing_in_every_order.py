@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The ends of a connection, its server, its loop, in every order: no crash, no descriptor left."""
+"""S7: the ends of a connection, its server, its loop, in every order: no crash, nothing left."""
 
 import contextlib
 import itertools

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""N2, E3-E8, E12, S3: the n-th call of a system function fails, for each n and errno.
+"""The n-th call of a system function fails, for each n and errno; WALKS has the rows.
 
-`python -m ... kernel_refuses KIND`, with tests/c/faults.c preloaded. Each fault strikes in a
+`python -m ... kernel_refuses KIND ROW`, with tests/c/faults.c preloaded. Each fault strikes in a
 forked child. Acceptable: the exchange works, or its caller gets an OSError, or the exception
 handler is told; afterwards the loop still works and no descriptor is left. Not acceptable: a
 signal, a hang, a leak.
@@ -19,35 +19,53 @@ from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors,
 from tests.loops import leave
 from tests.tools import assert_usable, steady
 
-WALK = {
-    "accept4": "EINTR EAGAIN ECONNABORTED EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO",
-    "bind": "EADDRINUSE EACCES",
-    "close": "EINTR EIO",
-    "connect": "EINTR ECONNREFUSED ENETUNREACH EADDRNOTAVAIL ETIMEDOUT",
-    "epoll_create1": "EMFILE ENOMEM",
-    "epoll_pwait": "EINTR",
-    "eventfd": "EMFILE ENOMEM",
-    "getpeername": "ENOBUFS ENOTCONN",
-    "getsockname": "ENOBUFS",
-    "listen": "EADDRINUSE",
-    "pipe2": "EMFILE",
-    "read": "EINTR EAGAIN ECONNRESET ETIMEDOUT EIO ENOMEM",
-    "recv": "EINTR EAGAIN ECONNRESET ETIMEDOUT ENOMEM",
-    "recvmsg": "EINTR EAGAIN ECONNRESET",
-    "recvmmsg": "EINTR EAGAIN ECONNREFUSED ENOMEM",
-    "send": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
-    "sendmmsg": "EINTR EAGAIN ECONNREFUSED ENOBUFS EPERM ENOMEM",
-    "sendmsg": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
-    "setsockopt": "EINVAL ENOMEM",
-    "shutdown": "ENOTCONN",
-    "socket": "EMFILE ENFILE ENOBUFS ENOMEM EACCES",
-    "timerfd_create": "EMFILE ENOMEM",
-    "write": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOSPC EIO",
-    "writev": "EINTR EAGAIN EPIPE ECONNRESET ENOBUFS ENOMEM",
+WALKS = {
+    "e3": {"accept4": "EAGAIN ECONNABORTED EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO"},
+    "e4": {
+        "epoll_create1": "EMFILE ENOMEM",
+        "eventfd": "EMFILE ENOMEM",
+        "pipe2": "EMFILE",
+        "socket": "EMFILE ENFILE ENOBUFS ENOMEM EACCES",
+        "timerfd_create": "EMFILE ENOMEM",
+    },
+    "e6": {
+        "send": "EAGAIN ENOBUFS ENOMEM",
+        "sendmmsg": "EAGAIN ENOBUFS ENOMEM EPERM",
+        "sendmsg": "EAGAIN ENOBUFS ENOMEM",
+        "write": "EAGAIN ENOBUFS ENOSPC EIO",
+        "writev": "EAGAIN ENOBUFS ENOMEM",
+    },
+    "e7": dict.fromkeys(
+        "accept4 close connect epoll_pwait read recv recvmsg recvmmsg send sendmmsg sendmsg "
+        "write writev".split(),
+        "EINTR",
+    ),
+    "e8": {"close": "EIO", "shutdown": "ENOTCONN"},
+    "e12": {
+        "bind": "EADDRINUSE EACCES",
+        "connect": "EADDRNOTAVAIL ECONNREFUSED ENETUNREACH ETIMEDOUT",
+        "listen": "EADDRINUSE",
+    },
+    "n1": {
+        "read": "EAGAIN ECONNRESET ETIMEDOUT EIO ENOMEM",
+        "recv": "EAGAIN ECONNRESET ETIMEDOUT ENOMEM",
+        "recvmsg": "EAGAIN ECONNRESET",
+        "recvmmsg": "EAGAIN ECONNREFUSED ENOMEM",
+        "send": "EPIPE ECONNRESET",
+        "sendmmsg": "ECONNREFUSED",
+        "sendmsg": "EPIPE ECONNRESET",
+        "write": "EPIPE ECONNRESET",
+        "writev": "EPIPE ECONNRESET",
+    },
+    "n2": {
+        "getpeername": "ENOBUFS ENOTCONN",
+        "getsockname": "ENOBUFS",
+        "setsockopt": "EINVAL ENOMEM",
+    },
+    # By hand only: libuv itself answers a refused epoll_ctl with an abort.
+    "epoll_ctl": {"epoll_ctl": "ENOMEM ENOSPC EPERM"},
 }
-# By hand only: libuv itself answers a refused epoll_ctl with an abort.
-if len(sys.argv) > 2 and sys.argv[2] == "epoll_ctl":
-    WALK = {"epoll_ctl": "ENOMEM ENOSPC EPERM"}
+WALK = WALKS[sys.argv[2]]
 MOST_CALLS = 12
 faults = ctypes.CDLL(None)
 warnings.simplefilter("ignore")
