@@ -76,6 +76,9 @@ loop_type_traverse(PyObject *self, visitproc visit, void *arg)
 static void
 loop_type_close(Loop *self)
 {
+    if (self->phase == LOOP_RUNNING && !self->turning) {
+        loop_end(self);              /* begun, never ended, and nobody has it now */
+    }
     if (self->phase != LOOP_IDLE) {
         return;
     }
@@ -116,8 +119,16 @@ loop_type_check_idle(Loop *self, const char *message)
     return 0;
 }
 
+/* Does nobody have the loop but, between two turns, the caller's thread?  0 or -1 */
+static int
+loop_type_check_free(Loop *self)
+{
+    bool taken = self->turning || !loop_owns_thread(self);
+    return taken ? loop_type_check_idle(self, "This event loop is already running") : 0;
+}
+
 static PyObject *
-loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
+loop_type_py_begin(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Loop *self = (Loop *)op;
     if (loop_check_closed(self) < 0
@@ -125,18 +136,72 @@ loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
         return NULL;
     }
     loop_begin(self);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+loop_type_py_end(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Loop *self = (Loop *)op;
+    if (loop_type_check_free(self) < 0) {
+        return NULL;
+    }
+    if (self->phase == LOOP_RUNNING) {
+        loop_end(self);
+    }
+    Py_RETURN_NONE;
+}
+
+/* What every turn needs beside the loop itself: who watches, signals, the thread's
+ * places.  0 or -1. */
+static int
+loop_type_turn(Loop *self, int (*turns)(Loop *))
+{
+    self->turning = true;
     int rc = observe_find_hook(self) < 0 ? -1 : signals_begin(self);
     if (rc == 0) {
         slots_begin(self);
-        rc = loop_run(self);
+        rc = turns(self);
         slots_end(self);
     }
-    loop_end(self);
     handle_track_leftovers(self);
     if (signals_end(self) < 0) {
+        rc = -1;
+    }
+    self->turning = false;
+    return rc;
+}
+
+/* Between _begin() and _end(), or from an idle loop, which is idle again then.
+ * -> None or NULL */
+static PyObject *
+loop_type_run(PyObject *op, int (*turns)(Loop *))
+{
+    Loop *self = (Loop *)op;
+    if (loop_check_closed(self) < 0 || loop_type_check_free(self) < 0) {
         return NULL;
     }
+    bool was_idle = self->phase == LOOP_IDLE;
+    if (was_idle) {
+        loop_begin(self);
+    }
+    int rc = loop_type_turn(self, turns);
+    if (was_idle) {
+        loop_end(self);
+    }
     return rc < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return loop_type_run(op, loop_run);
+}
+
+static PyObject *
+loop_type_py_run_once(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    return loop_type_run(op, loop_run_once);
 }
 
 static PyObject *
@@ -266,9 +331,20 @@ PyDoc_STRVAR(loop_type_doc,
 "The native half of hotloop.Loop: what runs once per callback, step or byte.\n\n"
 "Behaves as asyncio's selector event loop; hotloop.Loop adds what runs once per\n"
 "connection or rarer.  Times are seconds, sizes are bytes.");
+PyDoc_STRVAR(begin_doc,
+"_begin($self, /)\n--\n\nTake the loop for this thread: it counts as running until\n"
+"_end().  Raises RuntimeError if closed or running.");
+PyDoc_STRVAR(end_doc,
+"_end($self, /)\n--\n\nGive the loop back.  Raises RuntimeError in a callback, and\n"
+"if another thread runs it.");
 PyDoc_STRVAR(run_doc,
 "_run($self, /)\n--\n\nTurns until stop(), or until an exception must leave: the\n"
 "inside of run_forever().  Raises RuntimeError if closed or running.");
+PyDoc_STRVAR(run_once_doc,
+"_run_once($self, /)\n--\n\nOne turn: wait for something to do, if nothing is, and do\n"
+"it.  What it adds is left for the next turn.\n\n"
+"run_forever() calls this instead of its own, faster turns if it was overridden.\n"
+"Raises RuntimeError if the loop is closed, or in a turn, or another thread's.");
 PyDoc_STRVAR(stop_doc,
 "stop($self, /)\n--\n\nLeave run_forever() after the turn that is running (or\n"
 "after one turn, if nobody runs the loop now).");
@@ -290,6 +366,10 @@ PyDoc_STRVAR(call_soon_doc,
 PyDoc_STRVAR(call_soon_threadsafe_doc,
 "call_soon_threadsafe($self, callback, *args, context=None)\n--\n\n"
 "call_soon() from any thread, or from a signal handler; wakes the loop.");
+PyDoc_STRVAR(add_callback_doc,
+"_add_callback($self, handle, /)\n--\n\n"
+"Run a Handle in the next turn, unless it is cancelled.\n\n"
+"It may be asyncio's own Handle, or whatever has _cancelled and _run().");
 PyDoc_STRVAR(call_later_doc,
 "call_later($self, delay, callback, *args, context=None)\n--\n\n"
 "Run callback(*args) once, `delay` seconds from now, never earlier.\n\n"
@@ -334,6 +414,9 @@ PyDoc_STRVAR(inner_remove_reader_doc,
 "_remove_reader($self, fd)\n--\n\nStop watching; True if fd was watched.");
 PyDoc_STRVAR(inner_remove_writer_doc,
 "_remove_writer($self, fd)\n--\n\nStop watching; True if fd was watched.");
+PyDoc_STRVAR(watchers_doc,
+"_watchers($self, /)\n--\n\n"
+"{fd: (reader, writer)}: a Handle, what a sock_* call waits by, or None.");
 PyDoc_STRVAR(sock_recv_doc,
 "sock_recv($self, sock, n)\n--\n\nAwait up to n bytes from a non-blocking socket.");
 PyDoc_STRVAR(sock_recv_into_doc,
@@ -395,7 +478,10 @@ PyDoc_STRVAR(write_pipe_doc,
 
 static PyMethodDef loop_type_methods[] = {
     /* run, stop, close: here */
+    {"_begin", loop_type_py_begin, METH_NOARGS, begin_doc},
+    {"_end", loop_type_py_end, METH_NOARGS, end_doc},
     {"_run", loop_type_py_run, METH_NOARGS, run_doc},
+    {"_run_once", loop_type_py_run_once, METH_NOARGS, run_once_doc},
     {"stop", loop_type_py_stop, METH_NOARGS, stop_doc},
     {"_close", loop_type_py_close, METH_NOARGS, close_doc},
     {"is_running", loop_type_py_is_running, METH_NOARGS, is_running_doc},
@@ -409,6 +495,7 @@ static PyMethodDef loop_type_methods[] = {
     {"call_soon", METHOD(schedule_py_call_soon), KEYWORDS, call_soon_doc},
     {"call_soon_threadsafe", METHOD(schedule_py_call_soon_threadsafe), KEYWORDS,
      call_soon_threadsafe_doc},
+    {"_add_callback", schedule_py_add_callback, METH_O, add_callback_doc},
     {"call_later", METHOD(schedule_py_call_later), KEYWORDS, call_later_doc},
     {"call_at", METHOD(schedule_py_call_at), KEYWORDS, call_at_doc},
 
@@ -431,6 +518,8 @@ static PyMethodDef loop_type_methods[] = {
      inner_remove_reader_doc},
     {"_remove_writer", METHOD(watcher_py__remove_writer), KEYWORDS,
      inner_remove_writer_doc},
+
+    {"_watchers", poll_py_watchers, METH_NOARGS, watchers_doc},
 
     /* sockets: io/sock.c */
     {"sock_recv", METHOD(sock_py_recv), KEYWORDS, sock_recv_doc},

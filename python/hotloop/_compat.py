@@ -53,6 +53,9 @@ SENDFILE_ALWAYS_SEEKS: bool = _unix_loop._sock_sendfile_update_filepos.__code__.
 TLS_TAKES_A_CONTEXT = sys.version_info >= (3, 15)
 """The private `_make_ssl_transport` is given the context of the connection."""
 
+ACCEPTING_TAKES_A_CONTEXT = sys.version_info >= (3, 15)
+"""The private `_start_serving` and `_accept_connection` are given the context of the server."""
+
 UNLINK_UNIX_SOCKET = sys.version_info >= (3, 13)
 """`create_unix_server` removes its socket file on close by default."""
 

@@ -44,20 +44,30 @@ def check_running(self: Loop) -> None:
 
 
 def run_forever_setup(self: Loop) -> None:
-    """Make this the running loop of the current thread. Raises RuntimeError if it cannot be."""
+    """Make this the running loop of the current thread. Raises RuntimeError if it cannot be.
+
+    Turns may follow, each by `_run_once()`, and then `_run_forever_cleanup()`.
+    """
     self._check_closed()
     self._check_running()
+    self._begin()
     self._set_coroutine_origin_tracking(self.get_debug())
     self._old_agen_hooks = sys.get_asyncgen_hooks()
     self._thread_id = threading.get_ident()
-    sys.set_asyncgen_hooks(
-        firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
-    )
-    asyncio.events._set_running_loop(self)
+    try:
+        sys.set_asyncgen_hooks(
+            firstiter=self._asyncgen_firstiter_hook, finalizer=self._asyncgen_finalizer_hook
+        )
+        asyncio.events._set_running_loop(self)
+    except BaseException:  # an audit hook's
+        self._run_forever_cleanup()
+        raise
 
 
 def run_forever_cleanup(self: Loop) -> None:
-    """Undo run_forever_setup()."""
+    """Undo run_forever_setup(). Raises RuntimeError in a callback, and in another thread."""
+    self._end()
+    self._stopping = False
     self._thread_id = None
     asyncio.events._set_running_loop(None)
     self._set_coroutine_origin_tracking(False)
@@ -74,9 +84,24 @@ def run_forever(self: Loop) -> None:
     """
     self._run_forever_setup()
     try:
-        self._run()
+        if _is_turned_by_others(self):
+            _run_turn_by_turn(self)
+        else:
+            self._run()
     finally:
         self._run_forever_cleanup()
+
+
+def _is_turned_by_others(loop: Loop) -> bool:
+    """Has a subclass, or a tool for this one loop, put its own `_run_once` there?"""
+    return type(loop)._run_once is not _core.Loop._run_once or "_run_once" in loop.__dict__
+
+
+def _run_turn_by_turn(loop: Loop) -> None:
+    while True:
+        loop._run_once()
+        if loop._stopping:
+            return
 
 
 def run_until_complete(self: Loop, future: Generator[Any, None, T] | Awaitable[T]) -> T:

@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Methods of Loop: files to sockets and transports.
 
-The kernel copies if it can (`src/io/sendfile.c`); the fallback reads the file with a thread
-of the executor and writes what it got. In both cases the file's position is moved behind what
-was sent, also when the sending fails or is cancelled.
+The kernel copies if it can (`src/io/sendfile.c`, or `os.sendfile` where that is not at home or a
+program has put its own there); the fallback reads the file with a thread of the executor and
+writes what it got. In each case the file's position is moved behind what was sent, also when the
+sending fails or is cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import os
 import socket
+import sys
 from asyncio import SendfileNotAvailableError, constants
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 _Mode = constants._SendfileMode
+_stock_sendfile = getattr(os, "sendfile", None) if sys.platform in ("linux", "darwin") else None
 TRANSPORT_BLOCK = 16 * 1024
 """Bytes that the fallback for transports reads at once."""
 
@@ -87,6 +92,12 @@ async def sock_sendfile_native(
         raise SendfileNotAvailableError("not a regular file") from None
     if not (count or size):
         return 0
+    if os.sendfile is not _stock_sendfile:
+        future = self.create_future()
+        self._sock_sendfile_native_impl(
+            future, None, sock, fileno, offset, count, count or size, 0, file
+        )
+        return await future
 
     sending = self._sendfile(sock, file, offset, count or 0)
     try:
@@ -99,6 +110,83 @@ async def sock_sendfile_native(
     finally:
         if sending.count or _compat.SENDFILE_ALWAYS_SEEKS:
             _move_position(file, fileno, offset + sending.count)
+
+
+def sock_sendfile_native_impl(
+    self: Loop,
+    fut: asyncio.Future[int],
+    registered_fd: int | None,
+    sock: Any,
+    fileno: int,
+    offset: int,
+    count: int | None,
+    blocksize: int,
+    total_sent: int,
+    file: Any = None,
+) -> None:
+    """Send a part by os.sendfile(), and the next when there is room. asyncio's private name.
+
+    Of the file `fileno`, from `offset` on: `count` bytes, or `blocksize` at a time until its end.
+    `fut` gets `total_sent` and what is sent from here on; if not a byte was sent by then,
+    SendfileNotAvailableError. `registered_fd` is None in the first call, and `file`, if given,
+    must still have that descriptor.
+    """
+    if registered_fd is not None:
+        self._remove_writer(registered_fd)
+    if fut.cancelled():
+        return
+    try:
+        if file is not None and file.fileno() != fileno:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        size = count - total_sent if count else blocksize
+        # A larger number does not fit where addresses have 32 bits.
+        sent = os.sendfile(sock.fileno(), fileno, offset, min(size, sys.maxsize // 2 + 1))
+    except (BlockingIOError, InterruptedError):
+        sent = None
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as exc:
+        _set_position(fileno, offset, total_sent)
+        fut.set_exception(_sendfile_error(exc, total_sent))
+        return
+
+    if sent:
+        offset += sent
+        total_sent += sent
+        _set_position(fileno, offset, total_sent)
+    if sent == 0 or total_sent == count:
+        fut.set_result(total_sent)
+        return
+    if registered_fd is None:
+        fut.add_done_callback(lambda fut: _forget_writer(self, sock, fut))
+    again = sock.fileno(), sock, fileno, offset, count, blocksize, total_sent, file
+    self._add_writer(sock.fileno(), self._sock_sendfile_native_impl, fut, *again)
+
+
+def _sendfile_error(exc: BaseException, total_sent: int) -> BaseException:
+    """Return what sock_sendfile() raises for an error of os.sendfile()."""
+    if not isinstance(exc, OSError):
+        return exc
+    if total_sent == 0:
+        error: Exception = SendfileNotAvailableError("os.sendfile call failed")
+    elif exc.errno == errno.ENOTCONN and not isinstance(exc, ConnectionError):
+        error = ConnectionError("socket is not connected", errno.ENOTCONN)
+    else:
+        return exc
+    error.__cause__ = exc
+    return error
+
+
+def _set_position(fileno: int, offset: int, total_sent: int) -> None:
+    if total_sent or _compat.SENDFILE_ALWAYS_SEEKS:
+        with contextlib.suppress(OSError):  # it was closed in the meantime
+            os.lseek(fileno, offset, os.SEEK_SET)
+
+
+def _forget_writer(loop: Loop, sock: Any, fut: asyncio.Future[int]) -> None:
+    """Watch no more when the waiting is cancelled; a closed socket is forgotten already."""
+    if fut.cancelled() and sock.fileno() != -1:
+        loop._remove_writer(sock.fileno())
 
 
 def _move_position(file: Any, fileno: int, position: int) -> None:

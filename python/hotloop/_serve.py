@@ -28,6 +28,7 @@ from ._connect import (
     reason,
 )
 from ._resolve import AddrInfo, ensure_resolved
+from ._substitutes import AskingListener, accepts_by_itself
 from ._tls import TlsOptions, make_options, wrap_factory
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Server(asyncio.AbstractServer):
     ) -> None:
         self._loop = loop
         self._sockets: list[socket.socket] | None = sockets  # owned; None when closed
-        self._listeners: list[Listener] = []
+        self._listeners: list[Listener | AskingListener] = []
         self._protocol_factory = protocol_factory
         self._ssl_context = ssl_context
         self._backlog = backlog
@@ -357,12 +358,15 @@ def start_serving(
     backlog: int = 100,
     ssl_handshake_timeout: float | None = None,
     ssl_shutdown_timeout: float | None = None,
-) -> Listener:
+) -> Listener | AskingListener:
     """Make the listener of a socket, not yet watched. asyncio's name; its tests replace it.
 
     With `sslcontext` the protocols that accepted connections begin with speak TLS; timeouts are
     in seconds.
     """
+    if accepts_by_itself(sock):
+        more = (sslcontext, server, backlog, ssl_handshake_timeout, ssl_shutdown_timeout)
+        return AskingListener(self, protocol_factory, sock, *more)
     options = make_options(
         sslcontext,
         server_side=True,

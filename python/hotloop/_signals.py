@@ -69,7 +69,7 @@ def handle_signal(self: Loop, sig: int) -> None:
     if handle._cancelled:
         self.remove_signal_handler(sig)
     else:
-        self.call_soon(handle._run)
+        self._add_callback(handle)
 
 
 def _make_receiver(loop: Loop) -> Callable[[int, FrameType | None], None]:

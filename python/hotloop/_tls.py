@@ -129,11 +129,23 @@ def wrap_factory(
     loop: Loop, protocol_factory: Callable[[], Any], options: TlsOptions
 ) -> Callable[[], Any]:
     """Return a factory of protocols that speak TLS, for a server."""
+    return _wrapping(loop, protocol_factory, options, wrap_protocol)
 
+
+def wrap_foreign_factory(
+    loop: Loop, protocol_factory: Callable[[], Any], options: TlsOptions
+) -> Callable[[], Any]:
+    """Return the same for a transport that is not ours."""
+    return _wrapping(loop, protocol_factory, options, wrap_foreign)
+
+
+def _wrapping(
+    loop: Loop, protocol_factory: Callable[[], Any], options: TlsOptions, wrap: Callable[..., Any]
+) -> Callable[[], Any]:
     def factory() -> Any:
         protocol = protocol_factory()
         waiter = _report_in_debug_mode(loop, protocol) if loop.get_debug() else None
-        return wrap_protocol(loop, protocol, waiter, options)
+        return wrap(loop, protocol, waiter, options, True)
 
     return factory
 

@@ -15,8 +15,9 @@ rarer is here, by room:
     _pipes.py        pipes
     _subprocess.py   child processes
     _signals.py      signal handlers
-    _substitutes.py  transports over what only behaves like a socket
+    _substitutes.py  transports and servers over what only behaves like a socket
     _tls.py          TLS
+    _watched.py      which descriptors are watched
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ from . import (
     _subprocess,
     _substitutes,
     _tls,
+    _watched,
 )
 
 os.register_at_fork(after_in_child=_core.after_fork)
@@ -140,6 +142,9 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     _make_datagram_transport = _substitutes.make_datagram_transport
     _transports: Any
 
+    # Descriptors
+    _selector = property(_watched.Watched)
+
     # TLS
     start_tls = _tls.start_tls
     _make_ssl_transport = _tls.make_transport
@@ -151,6 +156,7 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     sock_sendfile = _sendfile.sock_sendfile
     sendfile = _sendfile.sendfile
     _sock_sendfile_native = _sendfile.sock_sendfile_native
+    _sock_sendfile_native_impl = _sendfile.sock_sendfile_native_impl
     _sendfile_native = _sendfile.sendfile_native
 
     # Servers. typeshed asks for the stdlib's own class Server; the ABC is what asyncio promises.
@@ -159,6 +165,8 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     connect_accepted_socket = _serve.connect_accepted_socket
     _start_serving = _serve.start_serving
     _stop_serving = _serve.stop_serving
+    _accept_connection = _substitutes.accept_connection
+    _accept_again = _substitutes.accept_again
 
     # Pipes
     connect_read_pipe = _pipes.connect_read_pipe

@@ -167,6 +167,51 @@ schedule_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
     return handle;
 }
 
+/* Has it been cancelled, whoever made it?  1, 0 or -1. */
+static int
+schedule_is_cancelled(Loop *loop, PyObject *handle)
+{
+    PyObject *answer = PyObject_GetAttr(handle, loop->state->str__cancelled);
+    int cancelled = answer == NULL ? -1 : PyObject_IsTrue(answer);
+    Py_XDECREF(answer);
+    return cancelled;
+}
+
+/* The job of a handle that is not ours, or is a timer: all we know of it is _run(). */
+static int
+schedule_run_other(Loop *loop, Job *job)
+{
+    PyObject *handle = job->self;
+    int cancelled = schedule_is_cancelled(loop, handle);
+    int rc = cancelled < 0 ? -1 : 0;
+    if (cancelled == 0) {
+        PyObject *name = loop->state->str__run;
+        PyObject *result = call_method(handle, name, NULL, NULL);
+        rc = result == NULL ? -1 : 0;
+        Py_XDECREF(result);
+    }
+    Py_DECREF(handle);
+    return rc;
+}
+
+PyObject *
+schedule_py_add_callback(PyObject *self, PyObject *handle)
+{
+    Loop *loop = (Loop *)self;
+    int cancelled = loop_check_closed(loop) < 0 ? -1
+                                                : schedule_is_cancelled(loop, handle);
+    if (cancelled != 0) {
+        return cancelled < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    if (inbox_has_posts(loop) && inbox_drain(loop) < 0) {
+        return NULL;
+    }
+    int rc = Py_IS_TYPE(handle, loop->state->handle_type)
+                 ? handle_schedule(loop, handle)
+                 : ready_push(loop, schedule_run_other, Py_NewRef(handle), NULL, NULL);
+    return rc < 0 ? NULL : Py_NewRef(Py_None);
+}
+
 /* A timer in the heap.  `deadline` in ns.  -> new or NULL */
 static PyObject *
 schedule_timer(Loop *loop, double when, int64_t deadline, PyObject *const *args,

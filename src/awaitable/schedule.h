@@ -13,6 +13,9 @@ PyObject *schedule_py_call_at(PyObject *, PyObject *const *, Py_ssize_t, PyObjec
 PyObject *schedule_py_call_soon_threadsafe(PyObject *, PyObject *const *, Py_ssize_t,
                                            PyObject *);
 
+/* loop._add_callback(handle): queue a handle that exists, of whatever class. */
+PyObject *schedule_py_add_callback(PyObject *loop, PyObject *handle);
+
 /* loop.time(), in seconds: time.monotonic()'s clock. */
 PyObject *schedule_py_time(PyObject *loop, PyObject *unused);
 

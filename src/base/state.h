@@ -40,7 +40,7 @@
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
     X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept) X(unwrap) \
     X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
-    X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter)       \
+    X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter) X(_cancelled) \
     X(feed_data) X(_eof) X(_buffer) X(_waiter) X(_transport) X(_paused)     \
     X(_limit) X(pause_reading) X(datagram_received) X(error_received) X(wrap_bio) \
     X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message) X(_value2member_map_)

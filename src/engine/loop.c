@@ -123,10 +123,11 @@ loop_poll(Loop *self)
     return loop_raise_kept(self);
 }
 
-/* Timers come after the poll, whose time has passed by then, and before the jobs: one
+/* The inbox, perhaps a poll, due timers, the jobs present now.  0 or -1.
+ * Timers come after the poll, whose time has passed by then, and before the jobs: one
  * that is due runs in this turn.  Without a poll they are looked at only when one was
  * added that was due at once (timers_urgent). */
-int
+static int
 loop_once(Loop *self)
 {
     self->turn++;
@@ -160,22 +161,38 @@ loop_begin(Loop *self)
 void
 loop_end(Loop *self)
 {
-    self->stopping = false;
     self->thread_id = 0;
     self->phase = LOOP_IDLE;
+}
+
+/* The next turn polls, whatever is queued. */
+static void
+loop_want_poll(Loop *self)
+{
+    self->turns_since_poll = LOOP_TURNS_PER_POLL;
+    self->turns_at_look = 0;
 }
 
 int
 loop_run(Loop *self)
 {
     assert(self->phase == LOOP_RUNNING);
-    self->turns_since_poll = LOOP_TURNS_PER_POLL;     /* the first turn polls */
-    self->turns_at_look = 0;
+    loop_want_poll(self);
     int rc;
     do {
         rc = loop_once(self);
     } while (rc == 0 && !self->stopping);
+    self->stopping = false;
     return rc < 0 ? rc : loop_raise_kept(self);      /* by the last job's flush */
+}
+
+int
+loop_run_once(Loop *self)
+{
+    assert(self->phase == LOOP_RUNNING);
+    loop_want_poll(self);
+    int rc = loop_once(self);
+    return rc < 0 ? rc : loop_raise_kept(self);
 }
 
 /* ------------------------------------------------------------ what it asks */

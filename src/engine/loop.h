@@ -41,6 +41,7 @@ struct Loop {
     LoopPhase phase;
     bool stopping;               /* stop() was called: leave after this turn */
     bool debug;
+    bool turning;                /* inside loop_run() or loop_run_once() */
     bool in_poll;                /* inside uv_run */
     bool native_call_soon;  /* type(self).call_soon is ours: the ring path is allowed */
     int depth;               /* jobs or callbacks of ours that are running Python now */
@@ -130,11 +131,12 @@ PyObject *loop_new(PyTypeObject *type, ModuleState *state);
 void loop_begin(Loop *self);
 void loop_end(Loop *self);
 
-/* Turns until stop() or an exception that must leave.  0 or -1. */
+/* Turns until stop() or an exception that must leave; the stop is done with then.
+ * 0 or -1. */
 int loop_run(Loop *self);
 
-/* One turn: the inbox, perhaps a poll, due timers, the jobs present now. */
-int loop_once(Loop *self);
+/* One turn, with a poll; a stop() is left for who counts the turns.  0 or -1. */
+int loop_run_once(Loop *self);
 
 /* Let libuv deliver what is pending, without blocking; while closing only. */
 void loop_turn_uv(uv_loop_t *uv);

@@ -438,6 +438,40 @@ poll_traverse(Loop *loop, visitproc visit, void *arg)
 
 /* ---------------------------------------------------------------- watchers */
 
+/* dict[fd] = (reader, writer).  Beware: making objects may run Python code, which may
+ * change the table.  0 or -1. */
+static int
+poll_list_entry(const PollEntry *entry, int fd, PyObject *dict)
+{
+    PyObject *reader = object_or_none(entry->side[POLL_READ].watcher);
+    PyObject *writer = object_or_none(entry->side[POLL_WRITE].watcher);
+    PyObject *number = PyLong_FromLong(fd);
+    PyObject *pair = PyTuple_Pack(2, reader, writer);
+    int rc = number == NULL || pair == NULL ? -1 : PyDict_SetItem(dict, number, pair);
+    Py_XDECREF(pair);
+    Py_XDECREF(number);
+    Py_DECREF(writer);
+    Py_DECREF(reader);
+    return rc;
+}
+
+PyObject *
+poll_py_watchers(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    Loop *loop = (Loop *)op;
+    PyObject *dict = PyDict_New();
+    for (int fd = 0; dict != NULL; fd++) {
+        const PollEntry *entry = poll_find(loop, fd);
+        if (entry == NULL) {
+            break;
+        }
+        if (poll_wanted(entry) != 0 && poll_list_entry(entry, fd, dict) < 0) {
+            Py_CLEAR(dict);
+        }
+    }
+    return dict;
+}
+
 /* Replace the watcher of one side.  Always a system call, even when the kernel
  * seems to know already: here a descriptor that was closed and re-used is found
  * out.  `watch` is borrowed.  0, or -1 with OSError and nothing changed. */

@@ -77,6 +77,9 @@ void poll_reset_share(Loop *loop);      /* another task has its turn */
 
 /* ------------------------------------------------------- for engine and front */
 
+/* loop._watchers(): a new {fd: (reader or None, writer or None)}. */
+PyObject *poll_py_watchers(PyObject *loop, PyObject *unused);
+
 /* In the child of a fork(), before uv_loop_fork(): stop sharing the kernel's set with
  * the parent.  0 or -1 (OSError). */
 int poll_after_fork(Loop *loop);

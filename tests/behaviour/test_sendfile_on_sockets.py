@@ -46,10 +46,14 @@ def file():
 class _Reader:
     """A thread that reads what the other end sends, until its end."""
 
-    def __init__(self, sock):
+    def __init__(self, sock, *, start=True):
         self.data = b""
         self._sock = sock
         self._thread = threading.Thread(target=self._read)
+        if start:
+            self.start()
+
+    def start(self):
         self._thread.start()
 
     def _read(self):
@@ -408,3 +412,111 @@ def test_a_thread_may_drive_it_by_hand(loop_kind):
         kind=loop_kind,
     )
     assert output.split() == ["1"]
+
+
+# A program's own os.sendfile
+
+
+def test_a_replaced_os_sendfile_is_used(loop, pair, file, monkeypatch):
+    near, far = pair
+    original, sizes = os.sendfile, []
+
+    def little(out, from_, offset, size):
+        sizes.append(size)
+        return original(out, from_, offset, min(size, 10_000))
+
+    monkeypatch.setattr(os, "sendfile", little)
+    reader = _Reader(far)
+    assert run(loop, loop.sock_sendfile(near, file, 1000, 500_000)) == 500_000
+    assert file.tell() == 501_000 and len(sizes) >= 50
+    assert run(loop, loop.sock_sendfile(near, file, 501_000)) == len(DATA) - 501_000
+    reader.finish(near)
+    assert reader.data == DATA[1000:] and file.tell() == len(DATA)
+
+
+def test_what_it_raises_at_first_means_the_fallback(loop, pair, file, monkeypatch):
+    near, far = pair
+
+    def fail(*args):
+        raise OSError(22, "not today")
+
+    monkeypatch.setattr(os, "sendfile", fail)
+    with pytest.raises(asyncio.SendfileNotAvailableError, match=r"os\.sendfile call failed"):
+        run(loop, loop.sock_sendfile(near, file, fallback=False))
+    reader = _Reader(far)
+    assert run(loop, loop.sock_sendfile(near, file)) == len(DATA)
+    reader.finish(near)
+    assert reader.data == DATA
+
+
+@pytest.mark.parametrize("error", [OSError(5, "io"), ZeroDivisionError()])
+def test_what_it_raises_later_comes_out(loop, pair, file, monkeypatch, error):
+    near, _ = pair
+    original = os.sendfile
+
+    def twice(*args):
+        monkeypatch.setattr(os, "sendfile", fail)
+        return original(*args[:3], 1000)
+
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(os, "sendfile", twice)
+    with pytest.raises(type(error)) as caught:
+        run(loop, loop.sock_sendfile(near, file, 50))
+    assert caught.value is error and file.tell() == 1050
+    assert_usable(loop)
+
+
+@pytest.mark.hotloop_only("asyncio leaves the file where it was, mostly")
+def test_cancelled_with_a_replaced_os_sendfile(loop, pair, file, monkeypatch):
+    near, _far = pair
+    original, sent = os.sendfile, []
+
+    def counted(*args):
+        sent.append(original(*args))
+        return sent[-1]
+
+    monkeypatch.setattr(os, "sendfile", counted)
+
+    async def main():
+        task = asyncio.ensure_future(loop.sock_sendfile(near, file))
+        await until(lambda: near.fileno() in loop._watchers() and sent)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(loop, main())
+    assert near.fileno() not in loop._watchers()
+    assert file.tell() == sum(sent) > 0
+    assert_usable(loop)
+
+
+@pytest.mark.hotloop_only("asyncio sends of the file that has the number by then")
+def test_a_file_closed_meanwhile_with_a_replaced_os_sendfile(loop, pair, monkeypatch):
+    near, far = pair
+    original = os.sendfile
+    monkeypatch.setattr(os, "sendfile", lambda *args: original(*args[:3], 1000))
+    reader = _Reader(far, start=False)
+    file = tempfile.TemporaryFile()
+    file.write(DATA)
+    with tempfile.TemporaryFile() as another:
+        another.write(b"secret" * 100_000)
+        another.flush()
+
+        async def main():
+            task = asyncio.ensure_future(loop.sock_sendfile(near, file))
+            await until(lambda: near.fileno() in loop._watchers())
+            number = file.fileno()
+            file.close()
+            os.dup2(another.fileno(), number)
+            reader.start()
+            try:
+                with pytest.raises((OSError, ValueError)):
+                    await task
+            finally:
+                os.close(number)
+
+        run(loop, main())
+    reader.finish(near)
+    assert reader.data and b"secret" not in reader.data
