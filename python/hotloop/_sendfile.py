@@ -93,7 +93,7 @@ async def sock_sendfile_native(
     if not (count or size):
         return 0
     if os.sendfile is not _stock_sendfile:
-        future = self.create_future()
+        future: asyncio.Future[int] = self.create_future()
         self._sock_sendfile_native_impl(
             future, None, sock, fileno, offset, count, count or size, 0, file
         )

@@ -161,10 +161,18 @@ def accept_connection(
                 raise
             _report_what_ran_out(self, exc, sock)
             self._remove_reader(sock.fileno())
-            later = (protocol_factory, sock, sslcontext, server, backlog)
-            later += (ssl_handshake_timeout, ssl_shutdown_timeout)
-            later += (context,) if _compat.ACCEPTING_TAKES_A_CONTEXT else ()
-            self.call_later(constants.ACCEPT_RETRY_DELAY, self._accept_again, *later)
+            more: list[Any] = [backlog, ssl_handshake_timeout, ssl_shutdown_timeout]
+            if _compat.ACCEPTING_TAKES_A_CONTEXT:
+                more.append(context)
+            self.call_later(
+                constants.ACCEPT_RETRY_DELAY,
+                self._accept_again,
+                protocol_factory,
+                sock,
+                sslcontext,
+                server,
+                *more,
+            )
             return
         inside = contextvars.copy_context() if context is None else context.copy()
         inside.run(_welcome, self, protocol_factory, conn, address, tls, server)
