@@ -26,6 +26,7 @@
 #include "io/stdreader.h"
 #include "io/tcp.h"
 #include "io/udp.h"
+#include "io/tls_direct.h"
 #include "io/tls_ssl.h"
 #include "io/tls_transport.h"
 #include "loop_type.h"
@@ -142,6 +143,9 @@ static PyMethodDef module_methods[] = {
     {"feed_streams", METHOD(stdreader_py_trust), METH_FASTCALL,
      "feed_streams(protocol_type, reader_type, /)\n--\n\nThese two are the standard "
      "library's: feed them without calling their methods."},
+    {"tls_driver", tls_direct_py_driver, METH_NOARGS,
+     "tls_driver()\n--\n\nWho encrypts and decrypts: OpenSSL called directly, or the "
+     "ssl module and why."},
     {"after_fork", fork_py_after, METH_NOARGS,
      "after_fork()\n--\n\nIn a child of os.fork(): give every loop descriptors of its "
      "own."},

@@ -17,19 +17,9 @@
 #include "awaitable/registry.h"
 
 #include "base/pycompat.h"
+#include "base/tricks.h"
 
 /* ------------------------------------------------------------------ set-up */
-
-/* Is the trick allowed?  HOTLOOP_TRICKS is "none" or a comma list of those off. */
-static bool
-registry_allows(const char *trick)
-{
-    const char *off = getenv("HOTLOOP_TRICKS");
-    if (off == NULL) {
-        return true;
-    }
-    return strcmp(off, "none") != 0 && strstr(off, trick) == NULL;
-}
 
 /* *field = module.name, or NULL where this Python has no such thing.  0 or -1. */
 static int
@@ -124,14 +114,14 @@ registry_setup(ModuleState *state)
         return -1;
     }
     if (PY_AT_LEAST_3_14 || state->current_tasks == NULL) {
-        if (registry_allows("thread_slots") && slots_find(state) < 0) {
+        if (tricks_allow("thread_slots") && slots_find(state) < 0) {
             return -1;
         }
-        return registry_allows("shown_tasks") ? shown_find(state) : 0;
+        return tricks_allow("shown_tasks") ? shown_find(state) : 0;
     }
-    state->lazy_current = registry_allows("lazy_current");
+    state->lazy_current = tricks_allow("lazy_current");
     state->lazy_hash = state->lazy_current ? registry_loop_hash : NULL;
-    if (registry_allows("own_task_list")) {
+    if (tricks_allow("own_task_list")) {
         int swapped = registry_swap_class();
         state->own_task_list = swapped == 1;
         return swapped < 0 ? -1 : 0;

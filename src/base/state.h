@@ -101,6 +101,8 @@ typedef struct ModuleState {
     PyObject *stock_handle_run;  /* owned: asyncio.Handle._run as it was at import */
     uv_loop_t *orphans;          /* owned: closed, but a thread still uses them */
     ListNode loops;              /* every open loop, for all_tasks() (registry.c) */
+    const char *openssl_refused; /* why the ssl module handles records; or NULL */
+    bool openssl_was_sought;     /* openssl.c: the line above is the answer */
     bool pool_checked;           /* libuv's threads can be started (pool.c) */
     uint64_t task_counter;       /* the N of the next Task-N */
     /* Floor 2's corner, filled by registry_setup(): what the running

@@ -15,6 +15,10 @@
     X(MemoryBIO, "ssl", "MemoryBIO")                                        \
     X(ssl_bio_read, "ssl", "MemoryBIO.read")                                \
     X(ssl_bio_write, "ssl", "MemoryBIO.write")                              \
+    X(ssl_bio_type, "_ssl", "MemoryBIO")                                    \
+    X(ssl_context_type, "_ssl", "_SSLContext")                              \
+    X(ssl_msg_callback, "_ssl", "_SSLContext._msg_callback")                \
+    X(ssl_late_auth, "_ssl", "_SSLContext.post_handshake_auth")             \
     X(ssl_sock_type, "_ssl", "_SSLSocket")                                  \
     X(ssl_sock_pending, "_ssl", "_SSLSocket.pending")                       \
     X(ssl_sock_read, "_ssl", "_SSLSocket.read")                             \

@@ -15,6 +15,7 @@
 #include "base/pycompat.h"
 #include "engine/ready.h"
 #include "io/tls_data.h"
+#include "io/tls_direct.h"
 #include "io/tls_ssl.h"
 #include "io/write.h"
 
@@ -184,6 +185,7 @@ tls_finish_handshake(Tls *self)
 {
     tls_stop_timer(self);
     self->state = TLS_WRAPPED;
+    tls_direct_begin(self);
     tls_log_handshake(self);
     if (tls_call_made(self) < 0) {
         return -1;
@@ -398,7 +400,8 @@ tls_received(PyObject *op, Transport *stream, const char *data, size_t size)
     if (self->state == TLS_UNWRAPPED) {
         return 0;
     }
-    int rc = tls_ssl_feed(self, data, size);
+    int rc = tls_data_reads_at_once(self) ? tls_ssl_lend(self, data, size)
+                                          : tls_ssl_feed(self, data, size);
     if (LIKELY(rc == 0)) {
         rc = tls_step(self);
     }

@@ -11,7 +11,7 @@
  *                                        |            v
  *       unwrapped <-- stream's end --+---+------- flushing --> shutdown
  *
- * tls_ssl.c talks to the ssl module, tls_data.c moves the application's bytes,
+ * tls_ssl.c talks to the ssl module, tls_direct.c to OpenSSL, tls_data.c moves the application's bytes,
  * tls_transport.c is what Python sees.
  */
 #ifndef HOTLOOP_TLS_H
@@ -19,6 +19,7 @@
 
 #include "engine/timers.h"
 #include "io/consumer.h"
+#include "io/tls_wire.h"
 
 typedef enum TlsState {
     TLS_UNWRAPPED, /* before the first byte, and after the last */
@@ -43,6 +44,8 @@ typedef struct Tls {
     PyObject *sock;       /* owned: the C object in it; NULL: call sslobj's methods */
     PyObject *incoming;   /* owned: ssl.MemoryBIO with ciphertext to read */
     PyObject *outgoing;   /* owned: ssl.MemoryBIO with ciphertext to send */
+    TlsWire *wire; /* owned: in the place of both BIOs while OpenSSL is called directly;
+                    * NULL: the ssl module is called */
     PyObject *sslcontext; /* owned */
     PyObject *waiter;     /* owned: future to resolve after the handshake; or NULL */
     PyObject *handshake_timeout; /* owned: seconds, as it was given */

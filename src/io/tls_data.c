@@ -96,6 +96,13 @@ tls_data_may_read(const Tls *self)
            && (self->state == TLS_WRAPPED || self->state == TLS_FLUSHING);
 }
 
+bool
+tls_data_reads_at_once(const Tls *self)
+{
+    return self->state == TLS_WRAPPED && !self->app_paused && !self->in_read
+           && !self->in_ssl && !self->is_buffered;
+}
+
 /* close_notify.  0 or -1 */
 static int
 tls_data_read_end(Tls *self)
@@ -110,7 +117,7 @@ tls_data_read_end(Tls *self)
  * the last call returned, above zero if there may be more.  A record that had room is
  * read whole: only before the first can there be a rest of one inside OpenSSL. */
 static size_t
-tls_data_fill(Tls *self, char *room, size_t size, Py_ssize_t *last)
+tls_data_fill_room(Tls *self, char *room, size_t size, Py_ssize_t *last)
 {
     size_t filled = 0;
     Py_ssize_t more = tls_ssl_readable(self);
@@ -126,6 +133,17 @@ tls_data_fill(Tls *self, char *room, size_t size, Py_ssize_t *last)
         more = tls_ssl_incoming(self);
     }
     *last = more < 0 ? TLS_SSL_ERROR : TLS_SSL_AGAIN;
+    return filled;
+}
+
+/* The same; afterwards the stream's buffer is not needed any more. */
+static size_t
+tls_data_fill(Tls *self, char *room, size_t size, Py_ssize_t *last)
+{
+    size_t filled = tls_data_fill_room(self, room, size, last);
+    if (UNLIKELY(tls_ssl_keep(self) < 0)) {
+        *last = TLS_SSL_ERROR;
+    }
     return filled;
 }
 
@@ -165,6 +183,7 @@ tls_data_read_plain(Tls *self)
     while (last > 0 && !self->is_buffered && tls_data_may_read(self)) {
         char *slab = tls_ssl_take_slab(self->transport.loop);
         if (slab == NULL) {
+            (void)tls_ssl_keep(self);
             return -1;
         }
         size_t size = tls_data_fill(self, slab, LOOP_SLAB_SIZE, &last);
@@ -424,6 +443,9 @@ static int
 tls_data_encrypt_all(Tls *self)
 {
     while (!write_queue_is_empty(&self->backlog) && !self->writing_paused) {
+        if (tls_ssl_expect(self, self->backlog.bytes) < 0) {
+            return -1;
+        }
         Py_ssize_t count = tls_data_encrypt(self);
         if (count == TLS_SSL_AGAIN || count == 0) {
             return 0;
@@ -435,7 +457,10 @@ tls_data_encrypt_all(Tls *self)
             return 0;
         }
         write_queue_consume(&self->backlog, (size_t)count);
-        if (!write_queue_is_empty(&self->backlog) && tls_data_hand_over(self) < 0) {
+        if (!write_queue_is_empty(&self->backlog)
+            && tls_ssl_is_full(self, self->backlog.bytes)
+            && tls_data_hand_over(self) < 0)
+        {
             return -1;
         }
     }

@@ -14,6 +14,9 @@ int tls_data_learn_protocol(Tls *self);
  * 0, or -1 with what asyncio does not catch either. */
 int tls_data_read(Tls *self);
 
+/* Will tls_data_read() decrypt all there is before anything else can happen? */
+bool tls_data_reads_at_once(const Tls *self);
+
 /* Encrypt what was written, as far as the stream takes it, and hand the stream all
  * ciphertext.  0, or -1 with what must leave run_forever. */
 int tls_data_flush(Tls *self);

@@ -6,12 +6,14 @@
  * object inside it is called by its type's own method descriptors.  They take a
  * buffer; ours is one object per loop that shows whatever memory the call is about.
  * An SSLObject of another class may have other methods: it is called like any
- * object, with bytes.
+ * object, with bytes.  Records of a connection that has a TlsWire do not come here:
+ * tls_direct.c asks OpenSSL itself.
  */
 #include "io/tls_ssl.h"
 
 #include "base/call.h"
 #include "base/pycompat.h"
+#include "io/tls_direct.h"
 
 /* ------------------------------------------------------ memory, as an object */
 
@@ -220,6 +222,11 @@ tls_ssl_wrap(Tls *self, const TlsOrigin *origin)
 void
 tls_ssl_drop(Tls *self)
 {
+    TlsWire *wire = self->wire;
+    self->wire = NULL;
+    if (wire != NULL) {
+        tls_wire_drop(wire);
+    }
     Py_CLEAR(self->sslobj);
     Py_CLEAR(self->sock);
     Py_CLEAR(self->incoming);
@@ -232,6 +239,9 @@ tls_ssl_drop(Tls *self)
 int
 tls_ssl_feed(Tls *self, const char *data, size_t size)
 {
+    if (self->wire != NULL) {
+        return tls_wire_feed(self->wire, data, size);
+    }
     const ModuleState *state = self->transport.loop->state;
     PyObject *shown = tls_ssl_show(self, data, size);
     if (shown == NULL) {
@@ -243,9 +253,28 @@ tls_ssl_feed(Tls *self, const char *data, size_t size)
     return result == NULL ? -1 : 0;
 }
 
+int
+tls_ssl_lend(Tls *self, const char *data, size_t size)
+{
+    if (self->wire == NULL) {
+        return tls_ssl_feed(self, data, size);
+    }
+    tls_wire_lend(self->wire, data, size);
+    return 0;
+}
+
+int
+tls_ssl_keep(Tls *self)
+{
+    return self->wire == NULL ? 0 : tls_wire_keep(self->wire);
+}
+
 Py_ssize_t
 tls_ssl_incoming(Tls *self)
 {
+    if (self->wire != NULL) {
+        return (Py_ssize_t)tls_wire_incoming(self->wire);
+    }
     if (UNLIKELY(self->incoming == NULL)) {
         return 0;
     }
@@ -253,9 +282,24 @@ tls_ssl_incoming(Tls *self)
     return tls_ssl_size(PyObject_GetAttr(self->incoming, state->str_pending));
 }
 
+int
+tls_ssl_expect(Tls *self, size_t size)
+{
+    return self->wire == NULL ? 0 : tls_wire_expect(self->wire, size);
+}
+
+bool
+tls_ssl_is_full(const Tls *self, size_t left)
+{
+    return self->wire == NULL || tls_wire_is_full(self->wire, left);
+}
+
 Py_ssize_t
 tls_ssl_outgoing(Tls *self)
 {
+    if (self->wire != NULL) {
+        return (Py_ssize_t)tls_wire_outgoing(self->wire);
+    }
     if (UNLIKELY(self->outgoing == NULL)) {
         return 0;
     }
@@ -266,6 +310,9 @@ tls_ssl_outgoing(Tls *self)
 PyObject *
 tls_ssl_drain(Tls *self)
 {
+    if (self->wire != NULL) {
+        return tls_wire_take(self->wire);
+    }
     const ModuleState *state = self->transport.loop->state;
     return tls_ssl_call(state->ssl_bio_read, self->outgoing, NULL, NULL);
 }
@@ -278,6 +325,9 @@ tls_ssl_readable(Tls *self)
         return count < 0 ? -1 : 1;
     }
     /* Part of a record that was too large for the room we gave. */
+    if (self->wire != NULL) {
+        return tls_direct_pending(self);
+    }
     const ModuleState *state = self->transport.loop->state;
     PyObject *result =
         self->sock != NULL
@@ -310,12 +360,10 @@ tls_ssl_read_foreign(Tls *self, char *room, size_t size)
     return count;
 }
 
-Py_ssize_t
-tls_ssl_read(Tls *self, char *room, size_t size)
+/* By the ssl module's own object, without a Python frame. */
+static Py_ssize_t
+tls_ssl_read_sock(Tls *self, char *room, size_t size)
 {
-    if (UNLIKELY(self->sock == NULL)) {
-        return tls_ssl_read_foreign(self, room, size);
-    }
     PyObject *wanted = PyLong_FromSize_t(size);
     PyObject *shown = tls_ssl_show(self, room, size);
     if (wanted == NULL || shown == NULL) {
@@ -332,16 +380,32 @@ tls_ssl_read(Tls *self, char *room, size_t size)
 }
 
 Py_ssize_t
-tls_ssl_write(Tls *self, const char *data, size_t size)
+tls_ssl_read(Tls *self, char *room, size_t size)
 {
-    if (UNLIKELY(self->sock == NULL)) {
-        self->in_ssl = true;
-        PyObject *result =
-            PyObject_CallMethod(self->sslobj, "write", "y#", data, (Py_ssize_t)size);
-        self->in_ssl = false;
-        Py_ssize_t count = tls_ssl_count(self, result);
-        return count > (Py_ssize_t)size ? (Py_ssize_t)size : count;
+    if (self->wire != NULL) {
+        Py_ssize_t count = tls_direct_read(self, room, size);
+        if (LIKELY(count != TLS_DIRECT_GIVEN_BACK)) {
+            return count;
+        }
     }
+    return self->sock != NULL ? tls_ssl_read_sock(self, room, size)
+                              : tls_ssl_read_foreign(self, room, size);
+}
+
+static Py_ssize_t
+tls_ssl_write_foreign(Tls *self, const char *data, size_t size)
+{
+    self->in_ssl = true;
+    PyObject *result =
+        PyObject_CallMethod(self->sslobj, "write", "y#", data, (Py_ssize_t)size);
+    self->in_ssl = false;
+    Py_ssize_t count = tls_ssl_count(self, result);
+    return count > (Py_ssize_t)size ? (Py_ssize_t)size : count;
+}
+
+static Py_ssize_t
+tls_ssl_write_sock(Tls *self, const char *data, size_t size)
+{
     PyObject *shown = tls_ssl_show(self, data, size);
     if (shown == NULL) {
         return TLS_SSL_ERROR;
@@ -352,6 +416,19 @@ tls_ssl_write(Tls *self, const char *data, size_t size)
     self->in_ssl = false;
     tls_ssl_hide(self);
     return tls_ssl_count(self, result);
+}
+
+Py_ssize_t
+tls_ssl_write(Tls *self, const char *data, size_t size)
+{
+    if (self->wire != NULL) {
+        Py_ssize_t count = tls_direct_write(self, data, size);
+        if (LIKELY(count != TLS_DIRECT_GIVEN_BACK)) {
+            return count;
+        }
+    }
+    return self->sock != NULL ? tls_ssl_write_sock(self, data, size)
+                              : tls_ssl_write_foreign(self, data, size);
 }
 
 /* ------------------------------------------------------- once per connection */
@@ -378,5 +455,8 @@ tls_ssl_handshake(Tls *self)
 int
 tls_ssl_unwrap(Tls *self)
 {
+    if (tls_direct_end(self) < 0) {
+        return TLS_SSL_ERROR;
+    }
     return tls_ssl_once(self, self->transport.loop->state->str_unwrap);
 }

@@ -35,11 +35,22 @@ void tls_ssl_give_slab(Loop *loop, char *slab);
 /* Ciphertext has come.  0 or -1. */
 int tls_ssl_feed(Tls *self, const char *data, size_t size);
 
+/* The same without a copy: `data` must stay until it is read, or until
+ * tls_ssl_keep() has copied what was not.  0 or -1. */
+int tls_ssl_lend(Tls *self, const char *data, size_t size);
+int tls_ssl_keep(Tls *self);
+
 /* Ciphertext that has come and was not looked at yet.  -1 with an exception. */
 Py_ssize_t tls_ssl_incoming(Tls *self);
 
 /* Ciphertext that waits to be sent.  -1 with an exception. */
 Py_ssize_t tls_ssl_outgoing(Tls *self);
+
+/* So many bytes are going to be written.  0 or -1. */
+int tls_ssl_expect(Tls *self, size_t size);
+
+/* Should the ciphertext be taken away before these `left` bytes are written? */
+bool tls_ssl_is_full(const Tls *self, size_t left);
 
 /* Is it worth while to read?  1, 0 or -1. */
 int tls_ssl_readable(Tls *self);

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tls_direct.c - records by OpenSSL itself, between handshake and shutdown.
+ */
+#include "io/tls_direct.h"
+
+#include "base/tricks.h"
+#include "io/openssl.h"
+#include "io/tls_ssl.h"
+#include "io/tls_wire.h"
+
+/* ------------------------------------------------------------------- beginning */
+
+/* descriptor.__get__(context), which no subclass of SSLContext can replace.
+ * 1: it is None or False; 0: something else, or an error. */
+static int
+tls_direct_is_off(PyObject *descriptor, PyObject *context)
+{
+    descrgetfunc get = Py_TYPE(descriptor)->tp_descr_get;
+    PyObject *value =
+        get == NULL ? NULL : get(descriptor, context, (PyObject *)Py_TYPE(context));
+    bool is_off = value == Py_None || value == Py_False;
+    Py_XDECREF(value);
+    PyErr_Clear();
+    return is_off;
+}
+
+/* What calls Python with every record, and what asks for a certificate later on, is
+ * the ssl module's: it alone can raise what such a call raised. */
+static bool
+tls_direct_is_plain(const Tls *self, PyObject *context)
+{
+    const ModuleState *state = self->transport.loop->state;
+    return PyObject_TypeCheck(context, (PyTypeObject *)state->ssl_context_type)
+           && tls_direct_is_off(state->ssl_msg_callback, context)
+           && tls_direct_is_off(state->ssl_late_auth, context);
+}
+
+/* Is this a session that we can take over?  -> its SSL, or NULL */
+static SSL *
+tls_direct_session(const Tls *self)
+{
+    ModuleState *state = self->transport.loop->state;
+    if (self->sock == NULL || !tricks_allow("openssl") || openssl_find(state) != NULL
+        || (PyObject *)Py_TYPE(self->incoming) != state->ssl_bio_type
+        || (PyObject *)Py_TYPE(self->outgoing) != state->ssl_bio_type)
+    {
+        return NULL;
+    }
+    /* A name that the client asked for may have brought another context. */
+    PyObject *context = PyObject_GetAttr(self->sock, state->str_context);
+    bool is_plain = context != NULL && tls_direct_is_plain(self, context)
+                    && tls_direct_is_plain(self, self->sslcontext);
+    Py_XDECREF(context);
+    PyErr_Clear();
+    SSL *ssl = openssl_pointer(self->sock, openssl.ssl_place);
+    return is_plain
+                   && openssl.SSL_get_rbio(ssl)
+                          == openssl_pointer(self->incoming, openssl.bio_place)
+                   && openssl.SSL_get_wbio(ssl)
+                          == openssl_pointer(self->outgoing, openssl.bio_place)
+               ? ssl
+               : NULL;
+}
+
+/* Both halves of the session read and write `incoming` and `outgoing` from now on. */
+static void
+tls_direct_connect(SSL *ssl, BIO *incoming, BIO *outgoing)
+{
+    openssl.BIO_up_ref(incoming);
+    openssl.SSL_set0_rbio(ssl, incoming);
+    openssl.BIO_up_ref(outgoing);
+    openssl.SSL_set0_wbio(ssl, outgoing);
+}
+
+void
+tls_direct_begin(Tls *self)
+{
+    SSL *ssl = tls_direct_session(self);
+    TlsWire *wire = ssl == NULL ? NULL : tls_wire_new(ssl);
+    if (wire == NULL) {
+        return;
+    }
+    if (tls_wire_adopt(wire, openssl_pointer(self->incoming, openssl.bio_place),
+                       openssl_pointer(self->outgoing, openssl.bio_place))
+        < 0)
+    {
+        tls_wire_drop(wire);
+        return;
+    }
+    tls_direct_connect(ssl, wire->bio, wire->bio);
+    self->wire = wire;
+}
+
+int
+tls_direct_end(Tls *self)
+{
+    TlsWire *wire = self->wire;
+    if (wire == NULL) {
+        return 0;
+    }
+    BIO *incoming = openssl_pointer(self->incoming, openssl.bio_place);
+    BIO *outgoing = openssl_pointer(self->outgoing, openssl.bio_place);
+    self->wire = NULL;
+    int rc = tls_wire_give_back(wire, incoming, outgoing);
+    tls_direct_connect(wire->ssl, incoming, outgoing);
+    tls_wire_drop(wire);
+    return rc;
+}
+
+/* --------------------------------------------------------------------- records */
+
+/* A call returned nothing.  What OpenSSL has noted about it stays noted: the ssl
+ * module repeats the call, finds the same again and makes an exception of it. */
+static Py_ssize_t
+tls_direct_why(Tls *self, int rc)
+{
+    SSL *ssl = self->wire->ssl;
+    switch (openssl.SSL_get_error(ssl, rc)) {
+    case OPENSSL_WANT_READ:
+    case OPENSSL_WANT_WRITE: return TLS_SSL_AGAIN;
+    case OPENSSL_ZERO_RETURN:
+        if (openssl.SSL_get_shutdown(ssl) == OPENSSL_RECEIVED_SHUTDOWN) {
+            return 0;
+        }
+        break;
+    default: break;
+    }
+    return tls_direct_end(self) < 0 ? TLS_SSL_ERROR : TLS_DIRECT_GIVEN_BACK;
+}
+
+Py_ssize_t
+tls_direct_read(Tls *self, char *room, size_t size)
+{
+    openssl_forget_errors();
+    self->in_ssl = true;
+    int rc = openssl.SSL_read(self->wire->ssl, room, size < INT_MAX ? (int)size : INT_MAX);
+    self->in_ssl = false;
+    return LIKELY(rc > 0) ? rc : tls_direct_why(self, rc);
+}
+
+Py_ssize_t
+tls_direct_write(Tls *self, const char *data, size_t size)
+{
+    openssl_forget_errors();
+    self->in_ssl = true;
+    int rc = openssl.SSL_write(self->wire->ssl, data, size < INT_MAX ? (int)size : INT_MAX);
+    self->in_ssl = false;
+    return LIKELY(rc > 0) ? rc : tls_direct_why(self, rc);
+}
+
+bool
+tls_direct_pending(const Tls *self)
+{
+    return openssl.SSL_pending(self->wire->ssl) > 0;
+}
+
+/* ------------------------------------------------------------------ for people */
+
+PyObject *
+tls_direct_py_driver(PyObject *module, PyObject *Py_UNUSED(unused))
+{
+    ModuleState *state = PyModule_GetState(module);
+    if (tls_ssl_setup(state) < 0) {
+        if (!PyErr_ExceptionMatches(PyExc_ImportError)) {
+            return NULL;
+        }
+        PyErr_Clear();
+        return PyUnicode_FromString("none: this Python has no ssl module");
+    }
+    const char *why = tricks_allow("openssl") ? openssl_find(state)
+                                              : "HOTLOOP_TRICKS says so";
+    if (why != NULL) {
+        return PyUnicode_FromFormat("the ssl module (%s)", why);
+    }
+    return PyUnicode_FromFormat("%s, called directly", openssl.OpenSSL_version(0));
+}

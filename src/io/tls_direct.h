@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * tls_direct.h - records by OpenSSL itself, between handshake and shutdown.
+ *
+ * The handshake is the ssl module's, with its exceptions, callbacks and checks; so is
+ * the shutdown.  In between the session's memory BIOs are replaced by a TlsWire, and
+ * SSL_read() and SSL_write() are called here.  Whatever they cannot do at once is
+ * given back to the ssl module, which finds the session as if it had never been away
+ * and raises what it always raises.
+ */
+#ifndef HOTLOOP_TLS_DIRECT_H
+#define HOTLOOP_TLS_DIRECT_H
+
+#include "io/tls.h"
+
+enum { TLS_DIRECT_GIVEN_BACK = -3 /* beside what tls_ssl.h lists */ };
+
+/* The handshake is done: from now on without the ssl module, if that can be. */
+void tls_direct_begin(Tls *self);
+
+/* Give the session back.  0, or -1 with MemoryError: then it is given back, but some
+ * ciphertext is lost. */
+int tls_direct_end(Tls *self);
+
+/* As tls_ssl_read() and tls_ssl_write(); TLS_DIRECT_GIVEN_BACK: ask the ssl module. */
+Py_ssize_t tls_direct_read(Tls *self, char *room, size_t size);
+Py_ssize_t tls_direct_write(Tls *self, const char *data, size_t size);
+
+/* Is there a rest of a record inside OpenSSL? */
+bool tls_direct_pending(const Tls *self);
+
+/* tls_driver(): who handles records here, as a sentence for people. */
+PyObject *tls_direct_py_driver(PyObject *module, PyObject *unused);
+
+#endif
