@@ -42,6 +42,13 @@ def pytest_generate_tests(metafunc):
     kinds = LOOP_KINDS
     if any(mark.name == "hotloop_only" for mark in metafunc.definition.iter_markers()):
         kinds = [kind for kind in kinds if kind == "hotloop"]
+    if metafunc.module.__name__.rpartition(".")[2].startswith("test_tls_"):
+        # On hotloop twice: OpenSSL called directly, and all by way of the ssl module.
+        runs = [(kind, kind) for kind in kinds]
+        runs += [("hotloop", "ssl module")] if "hotloop" in kinds else []
+        names = [driver.replace(" ", "_") for _, driver in runs]
+        metafunc.parametrize(("loop_kind", "tls_driver"), runs, ids=names, indirect=["tls_driver"])
+        return
     metafunc.parametrize("loop_kind", kinds, scope="function")
 
 
@@ -54,6 +61,15 @@ def pytest_pyfunc_call(pyfuncitem):
         if error.args == ("leaving",):
             raise AssertionError(f"{type(error).__name__} came out of the wrong run") from error
         raise
+
+
+@pytest.fixture(autouse=True)
+def tls_driver(request, monkeypatch) -> str:
+    """Who handles TLS records: "ssl module" forbids hotloop to call OpenSSL itself."""
+    driver = getattr(request, "param", "")
+    if driver == "ssl module":
+        monkeypatch.setenv("HOTLOOP_TRICKS", "openssl")
+    return driver
 
 
 @pytest.fixture(autouse=True)

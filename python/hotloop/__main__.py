@@ -8,13 +8,14 @@ import platform
 from collections.abc import Sequence
 
 from . import __version__, libuv_version
+from ._core import tls_driver
 
 
 def versions() -> str:
-    """Return the versions of hotloop, Python and libuv in one line."""
+    """Return the versions of hotloop, Python and libuv, and who does TLS, in one line."""
     return (
         f"hotloop {__version__}, {platform.python_implementation()} "
-        f"{platform.python_version()}, libuv {libuv_version()}"
+        f"{platform.python_version()}, libuv {libuv_version()}, TLS by {tls_driver()}"
     )
 
 
@@ -25,7 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "hotloop.run(main()), or name hotloop:new_event_loop to your server.",
     )
     parser.add_argument(
-        "--version", action="store_true", help="print hotloop's, Python's and libuv's versions"
+        "--version", action="store_true", help="print the versions, and who does TLS"
     )
     arguments = parser.parse_args(argv)
     if arguments.version:

@@ -22,10 +22,9 @@
 #define STATE_TYPES(X)                                                      \
     X(loop)                                                                 \
     X(handle) X(timer_handle) X(job_call)                                   \
-    X(future) X(future_iter) X(task)                                        \
+    X(future) X(future_iter) X(task) X(sock_op)                             \
     X(tcp_transport) X(unix_transport) X(datagram_transport) X(listener)    \
-    X(read_pipe) X(write_pipe) X(tls_transport) X(tls_buffer)               \
-    X(sock_op)
+    X(read_pipe) X(write_pipe) X(tls_transport) X(tls_buffer)
 
 /* X(name): the interned string is state->str_##name. */
 #define STATE_NAMES(X)                                                      \
@@ -101,8 +100,7 @@ typedef struct ModuleState {
     PyObject *stock_handle_run;  /* owned: asyncio.Handle._run as it was at import */
     uv_loop_t *orphans;          /* owned: closed, but a thread still uses them */
     ListNode loops;              /* every open loop, for all_tasks() (registry.c) */
-    const char *openssl_refused; /* why the ssl module handles records; or NULL */
-    bool openssl_was_sought;     /* openssl.c: the line above is the answer */
+    StateOpenssl openssl;        /* openssl.c */
     bool pool_checked;           /* libuv's threads can be started (pool.c) */
     uint64_t task_counter;       /* the N of the next Task-N */
     /* Floor 2's corner, filled by registry_setup(): what the running

@@ -33,10 +33,10 @@ static const OpensslRow openssl_rows[] = {
     ROW(SSL_set0_wbio), ROW(BIO_new), ROW(BIO_free), ROW(BIO_up_ref), ROW(BIO_read),
     ROW(BIO_write), ROW(BIO_ctrl_pending), ROW(BIO_get_data), ROW(BIO_set_data),
     ROW(BIO_set_init), ROW(BIO_set_flags), ROW(BIO_clear_flags), ROW(BIO_get_new_index),
-    ROW(BIO_meth_new), ROW(BIO_meth_free), ROW(BIO_meth_set_read), ROW(BIO_meth_set_write),
-    ROW(BIO_meth_set_ctrl), ROW(BIO_meth_set_destroy), ROW(ERR_peek_error),
-    ROW(ERR_clear_error), ROW(CRYPTO_get_ex_new_index), ROW(CRYPTO_free_ex_index),
-    ROW(OpenSSL_version_num), ROW(OpenSSL_version),
+    ROW(BIO_meth_new), ROW(BIO_meth_free), ROW(BIO_meth_set_read),
+    ROW(BIO_meth_set_write), ROW(BIO_meth_set_ctrl), ROW(BIO_meth_set_destroy),
+    ROW(ERR_peek_error), ROW(ERR_clear_error), ROW(CRYPTO_get_ex_new_index),
+    ROW(CRYPTO_free_ex_index), ROW(OpenSSL_version_num), ROW(OpenSSL_version),
 #undef ROW
 };
 
@@ -77,13 +77,14 @@ openssl_load(OpenSsl *found, void *library)
     return true;
 }
 
-/* LibreSSL, AWS-LC and others have the same names, but other promises. */
+/* LibreSSL, AWS-LC and others have the same names, but other promises; 1.1.1 lets any
+ * client begin a second handshake, and so call Python, inside of SSL_read(). */
 static bool
 openssl_is_known(const OpenSsl *found)
 {
     unsigned long version = found->OpenSSL_version_num();
     return strncmp(found->OpenSSL_version(0), "OpenSSL ", 8) == 0
-           && version >= 0x10101000UL && version < 0x40000000UL;
+           && version >= 0x30000000UL && version < 0x40000000UL;
 }
 
 /* ------------------------------------------------------- what is in the objects */
@@ -128,8 +129,8 @@ openssl_watch(const OpenSsl *found, int kind, PyObject **object, PyObject *calla
     if (callable == NULL || args == NULL) {
         return 0;
     }
-    int index = found->CRYPTO_get_ex_new_index(kind, 0, NULL, openssl_see_birth, NULL,
-                                               NULL);
+    int index =
+        found->CRYPTO_get_ex_new_index(kind, 0, NULL, openssl_see_birth, NULL, NULL);
     if (index < 0) {
         return 0;
     }
@@ -144,16 +145,33 @@ openssl_watch(const OpenSsl *found, int kind, PyObject **object, PyObject *calla
     return openssl_place_of(*object, openssl_born);
 }
 
+/* The types, and the attributes of a context that tls_direct.c asks for. */
+static bool
+openssl_import(ModuleState *state, PyObject *module)
+{
+    state->openssl.bio_type = PyObject_GetAttrString(module, "MemoryBIO");
+    state->openssl.context_type = PyObject_GetAttrString(module, "_SSLContext");
+    if (state->openssl.bio_type != NULL && state->openssl.context_type != NULL
+        && PyType_Check(state->openssl.context_type))
+    {
+        PyObject *type = state->openssl.context_type;
+        state->openssl.msg_callback = PyObject_GetAttrString(type, "_msg_callback");
+        state->openssl.late_auth = PyObject_GetAttrString(type, "post_handshake_auth");
+    }
+    PyErr_Clear();
+    return state->openssl.msg_callback != NULL && state->openssl.late_auth != NULL;
+}
+
 /* _ssl._SSLContext(PROTOCOL_TLS_SERVER)._wrap_bio(bio, bio, True), step by step. */
 static bool
-openssl_probe(OpenSsl *found, PyObject *module)
+openssl_probe(OpenSsl *found, const ModuleState *state)
 {
-    PyObject *make_bio = PyObject_GetAttrString(module, "MemoryBIO");
     PyObject *nothing = PyTuple_New(0);
     PyObject *bio = NULL, *sock = NULL;
-    found->bio_place = openssl_watch(found, OPENSSL_EX_BIO, &bio, make_bio, nothing);
-    PyObject *context = PyObject_CallMethod(module, "_SSLContext", "i",
-                                            OPENSSL_PROTOCOL_TLS_SERVER);
+    found->bio_place =
+        openssl_watch(found, OPENSSL_EX_BIO, &bio, state->openssl.bio_type, nothing);
+    PyObject *context = PyObject_CallFunction(state->openssl.context_type, "i",
+                                              OPENSSL_PROTOCOL_TLS_SERVER);
     PyObject *wrap =
         context == NULL ? NULL : PyObject_GetAttrString(context, "_wrap_bio");
     PyObject *args = bio == NULL ? NULL : Py_BuildValue("(OOi)", bio, bio, 1);
@@ -164,7 +182,6 @@ openssl_probe(OpenSsl *found, PyObject *module)
         BIO *inside = openssl_pointer(bio, found->bio_place);
         good = found->SSL_get_rbio(ssl) == inside && found->SSL_get_wbio(ssl) == inside;
     }
-    Py_XDECREF(make_bio);
     Py_XDECREF(nothing);
     Py_XDECREF(bio);
     Py_XDECREF(context);
@@ -178,7 +195,7 @@ openssl_probe(OpenSsl *found, PyObject *module)
 /* --------------------------------------------------------------------- finding */
 
 static const char *
-openssl_look(OpenSsl *found)
+openssl_look(OpenSsl *found, ModuleState *state)
 {
     PyObject *module = PyImport_ImportModule("_ssl");
     if (module == NULL) {
@@ -193,7 +210,7 @@ openssl_look(OpenSsl *found)
     else if (!openssl_is_known(found)) {
         why = "it is another library, or of another version";
     }
-    else if (!openssl_probe(found, module)) {
+    else if (!openssl_import(state, module) || !openssl_probe(found, state)) {
         why = "the objects of the ssl module are not as expected";
     }
     else if ((found->wire = tls_wire_kind(found)) == NULL) {
@@ -210,15 +227,15 @@ const char *
 openssl_find(ModuleState *state)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    if (state->openssl_was_sought) {
-        return state->openssl_refused;
+    if (state->openssl.was_sought) {
+        return state->openssl.refused;
     }
     OpenSsl found = {0};
-    state->openssl_refused = PY_FREE_THREADED ? "this Python has no GIL"
-                                              : openssl_look(&found);
-    state->openssl_was_sought = true;
-    if (state->openssl_refused != NULL) {
-        return state->openssl_refused;
+    state->openssl.refused =
+        PY_FREE_THREADED ? "this Python has no GIL" : openssl_look(&found, state);
+    state->openssl.was_sought = true;
+    if (state->openssl.refused != NULL) {
+        return state->openssl.refused;
     }
     pthread_mutex_lock(&lock);
     if (openssl.wire == NULL) {

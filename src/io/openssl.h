@@ -2,7 +2,7 @@
  *
  * openssl.h - the OpenSSL that the ssl module is linked to, without its headers.
  *
- * What is declared here is the same from OpenSSL 1.1.1 on.  The extension is not
+ * What is declared here is the same in every OpenSSL 3.  The extension is not
  * linked to it: which library the process uses is found out when TLS is first used,
  * and where it is none that we know, the ssl module does all the work (tls_ssl.c).
  */
@@ -23,7 +23,7 @@ enum {
     OPENSSL_WANT_READ = 2, /* what SSL_get_error() returns */
     OPENSSL_WANT_WRITE = 3,
     OPENSSL_ZERO_RETURN = 6,
-    OPENSSL_RECEIVED_SHUTDOWN = 2, /* what SSL_get_shutdown() returns: only the peer's */
+    OPENSSL_RECEIVED_SHUTDOWN = 2, /* SSL_get_shutdown(): only the peer did */
     OPENSSL_BIO_SOURCE_SINK = 0x0400,
     OPENSSL_BIO_READ = 0x01, /* flags of a BIO */
     OPENSSL_BIO_RETRY = 0x08,
@@ -74,9 +74,9 @@ typedef struct OpenSsl {
     unsigned long (*OpenSSL_version_num)(void);
     const char *(*OpenSSL_version)(int what);
 
-    size_t ssl_place;  /* of the SSL * in an _ssl._SSLSocket, in bytes */
-    size_t bio_place;  /* of the BIO * in an _ssl.MemoryBIO */
-    BIO_METHOD *wire;  /* owned: our kind of BIO (tls_wire.c) */
+    size_t ssl_place; /* of the SSL * in an _ssl._SSLSocket, in bytes */
+    size_t bio_place; /* of the BIO * in an _ssl.MemoryBIO */
+    BIO_METHOD *wire; /* owned: our kind of BIO (tls_wire.c) */
 } OpenSsl;
 
 extern OpenSsl openssl;

@@ -11,8 +11,8 @@
  *                                        |            v
  *       unwrapped <-- stream's end --+---+------- flushing --> shutdown
  *
- * tls_ssl.c talks to the ssl module, tls_direct.c to OpenSSL, tls_data.c moves the application's bytes,
- * tls_transport.c is what Python sees.
+ * tls_ssl.c talks to the ssl module, tls_direct.c to OpenSSL, tls_data.c moves the
+ * application's bytes, tls_transport.c is what Python sees.
  */
 #ifndef HOTLOOP_TLS_H
 #define HOTLOOP_TLS_H

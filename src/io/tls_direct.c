@@ -31,9 +31,9 @@ static bool
 tls_direct_is_plain(const Tls *self, PyObject *context)
 {
     const ModuleState *state = self->transport.loop->state;
-    return PyObject_TypeCheck(context, (PyTypeObject *)state->ssl_context_type)
-           && tls_direct_is_off(state->ssl_msg_callback, context)
-           && tls_direct_is_off(state->ssl_late_auth, context);
+    return PyObject_TypeCheck(context, (PyTypeObject *)state->openssl.context_type)
+           && tls_direct_is_off(state->openssl.msg_callback, context)
+           && tls_direct_is_off(state->openssl.late_auth, context);
 }
 
 /* Is this a session that we can take over?  -> its SSL, or NULL */
@@ -42,8 +42,8 @@ tls_direct_session(const Tls *self)
 {
     ModuleState *state = self->transport.loop->state;
     if (self->sock == NULL || !tricks_allow("openssl") || openssl_find(state) != NULL
-        || (PyObject *)Py_TYPE(self->incoming) != state->ssl_bio_type
-        || (PyObject *)Py_TYPE(self->outgoing) != state->ssl_bio_type)
+        || (PyObject *)Py_TYPE(self->incoming) != state->openssl.bio_type
+        || (PyObject *)Py_TYPE(self->outgoing) != state->openssl.bio_type)
     {
         return NULL;
     }
@@ -129,12 +129,18 @@ tls_direct_why(Tls *self, int rc)
     return tls_direct_end(self) < 0 ? TLS_SSL_ERROR : TLS_DIRECT_GIVEN_BACK;
 }
 
+static inline int
+tls_direct_size(size_t size)
+{
+    return size < INT_MAX ? (int)size : INT_MAX;
+}
+
 Py_ssize_t
 tls_direct_read(Tls *self, char *room, size_t size)
 {
     openssl_forget_errors();
     self->in_ssl = true;
-    int rc = openssl.SSL_read(self->wire->ssl, room, size < INT_MAX ? (int)size : INT_MAX);
+    int rc = openssl.SSL_read(self->wire->ssl, room, tls_direct_size(size));
     self->in_ssl = false;
     return LIKELY(rc > 0) ? rc : tls_direct_why(self, rc);
 }
@@ -144,7 +150,7 @@ tls_direct_write(Tls *self, const char *data, size_t size)
 {
     openssl_forget_errors();
     self->in_ssl = true;
-    int rc = openssl.SSL_write(self->wire->ssl, data, size < INT_MAX ? (int)size : INT_MAX);
+    int rc = openssl.SSL_write(self->wire->ssl, data, tls_direct_size(size));
     self->in_ssl = false;
     return LIKELY(rc > 0) ? rc : tls_direct_why(self, rc);
 }
@@ -168,8 +174,8 @@ tls_direct_py_driver(PyObject *module, PyObject *Py_UNUSED(unused))
         PyErr_Clear();
         return PyUnicode_FromString("none: this Python has no ssl module");
     }
-    const char *why = tricks_allow("openssl") ? openssl_find(state)
-                                              : "HOTLOOP_TRICKS says so";
+    const char *why =
+        tricks_allow("openssl") ? openssl_find(state) : "HOTLOOP_TRICKS says so";
     if (why != NULL) {
         return PyUnicode_FromFormat("the ssl module (%s)", why);
     }

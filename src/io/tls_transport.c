@@ -486,6 +486,13 @@ tls_transport_get_compatible(PyObject *Py_UNUSED(op), void *Py_UNUSED(unused))
     Py_RETURN_TRUE;
 }
 
+/* For our tests: is OpenSSL called without the ssl module, just now? */
+static PyObject *
+tls_transport_get_direct(PyObject *op, void *Py_UNUSED(unused))
+{
+    return PyBool_FromLong(((Tls *)op)->wire != NULL);
+}
+
 /* loop.sendfile() asks for it: the kernel cannot encrypt. */
 static PyObject *
 tls_transport_get_sendfile(PyObject *op, void *Py_UNUSED(unused))
@@ -502,6 +509,7 @@ static PyGetSetDef tls_transport_getset[] = {
     {"_app_transport", tls_transport_get_self, NULL, NULL, NULL},
     {"_app_protocol", tls_transport_get_app_protocol, NULL, NULL, NULL},
     {"_transport", tls_transport_get_stream, NULL, NULL, NULL},
+    {"_is_direct", tls_transport_get_direct, NULL, NULL, NULL},
     {"_sendfile_compatible", tls_transport_get_sendfile, NULL, NULL, NULL},
     {"_start_tls_compatible", tls_transport_get_compatible, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

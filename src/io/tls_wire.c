@@ -98,7 +98,7 @@ tls_wire_write(BIO *bio, const char *data, int size)
 }
 
 static long
-tls_wire_control(BIO *bio, int command, long Py_UNUSED(number), void *Py_UNUSED(pointer))
+tls_wire_control(BIO *bio, int command, long Py_UNUSED(x), void *Py_UNUSED(y))
 {
     const TlsWire *wire = openssl.BIO_get_data(bio);
     switch (command) {
@@ -219,9 +219,9 @@ tls_wire_take(TlsWire *wire)
     }
     WireBytes *more = &wire->spilled;
     if (UNLIKELY(more->data != NULL) && sheet != NULL) {
-        PyBytes_ConcatAndDel(&sheet, PyBytes_FromStringAndSize(
-                                         more->data + more->start,
-                                         (Py_ssize_t)(more->end - more->start)));
+        PyBytes_ConcatAndDel(
+            &sheet, PyBytes_FromStringAndSize(more->data + more->start,
+                                              (Py_ssize_t)(more->end - more->start)));
         wire_bytes_clear(more);
     }
     return sheet;

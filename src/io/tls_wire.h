@@ -18,7 +18,7 @@
 #include "io/openssl.h"
 
 enum {
-    TLS_WIRE_SHEET = 64 * 1024, /* plaintext that one sheet is made for, at most */
+    TLS_WIRE_SHEET = 64 * 1024,  /* plaintext that one sheet is made for, at most */
     TLS_WIRE_RECORD = 16 * 1024, /* plaintext in one record, at most */
     TLS_WIRE_EXTRA = 256,        /* more than a cipher adds to a record */
 };
@@ -32,10 +32,10 @@ typedef struct WireBytes {
 } WireBytes;
 
 typedef struct TlsWire {
-    BIO *bio;          /* borrowed: it owns us */
-    SSL *ssl;          /* borrowed: the connection holds its _SSLSocket */
-    WireBytes kept;    /* came, and was not decrypted yet */
-    const char *lent;  /* borrowed: what came behind it, until tls_wire_keep() */
+    BIO *bio;         /* borrowed: it owns us */
+    SSL *ssl;         /* borrowed: the connection holds its _SSLSocket */
+    WireBytes kept;   /* came, and was not decrypted yet */
+    const char *lent; /* borrowed: what came behind it, until tls_wire_keep() */
     size_t lent_size;
     PyObject *sheet;   /* owned: a bytes object that is being filled; or NULL */
     size_t sheet_size; /* how far */
