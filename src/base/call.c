@@ -11,17 +11,10 @@
 
 #include "base/pycompat.h"
 
-PyObject *
-call_in_context(PyObject *context, PyObject *callable, PyObject *const *args,
-                size_t nargsf)
+/* Leave the context that `result` was made in; steals it.  -> new */
+static inline PyObject *
+call_leave(PyObject *context, PyObject *result)
 {
-    if (context == NULL) {
-        return PyObject_Vectorcall(callable, args, nargsf, NULL);
-    }
-    if (PyContext_Enter(context) < 0) {
-        return NULL;
-    }
-    PyObject *result = PyObject_Vectorcall(callable, args, nargsf, NULL);
     if (UNLIKELY(result == NULL)) {
         /* Leaving the context may not run with an exception set. */
         PyObject *exc = PyErr_GetRaisedException();
@@ -34,6 +27,19 @@ call_in_context(PyObject *context, PyObject *callable, PyObject *const *args,
         return NULL;
     }
     return result;
+}
+
+PyObject *
+call_in_context(PyObject *context, PyObject *callable, PyObject *const *args,
+                size_t nargsf)
+{
+    if (context == NULL) {
+        return PyObject_Vectorcall(callable, args, nargsf, NULL);
+    }
+    if (PyContext_Enter(context) < 0) {
+        return NULL;
+    }
+    return call_leave(context, PyObject_Vectorcall(callable, args, nargsf, NULL));
 }
 
 PyObject *
@@ -59,6 +65,15 @@ call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b)
     size_t nargs = 1 + (a != NULL) + (b != NULL);
     return PyObject_VectorcallMethod(name, args + 1,
                                      nargs | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+PyObject *
+call_method_in_context(PyObject *context, PyObject *self, PyObject *name, PyObject *arg)
+{
+    if (PyContext_Enter(context) < 0) {
+        return NULL;
+    }
+    return call_leave(context, call_method(self, name, arg, NULL));
 }
 
 int

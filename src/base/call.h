@@ -19,6 +19,11 @@ PyObject *call_in_context1(PyObject *context, PyObject *callable, PyObject *arg)
 /* self.name(*args): one or two borrowed arguments, NULL ends them.  -> new */
 PyObject *call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b);
 
+/* The same inside `context`; `arg` may be NULL.  Makes no bound method: it is how
+ * connection_lost() is called when there is no memory for one.  -> new or NULL */
+PyObject *call_method_in_context(PyObject *context, PyObject *self, PyObject *name,
+                                 PyObject *arg);
+
 /* TypeError unless `context` is a contextvars.Context.  0 or -1 */
 int call_check_context(PyObject *context);
 

@@ -40,15 +40,7 @@ transport_call(Transport *self, PyObject *name, PyObject *arg)
 {
     PyObject *context = Py_NewRef(self->context);
     PyObject *protocol = Py_NewRef(self->protocol);
-    PyObject *method = PyObject_GetAttr(protocol, name);
-    PyObject *result = NULL;
-    if (method != NULL) {
-        PyObject *args[2] = {NULL, arg};
-        size_t nargs = arg != NULL;
-        result = call_in_context(context, method, args + 1,
-                                 nargs | PY_VECTORCALL_ARGUMENTS_OFFSET);
-        Py_DECREF(method);
-    }
+    PyObject *result = call_method_in_context(context, protocol, name, arg);
     Py_DECREF(protocol);
     Py_DECREF(context);
     return result;

@@ -3,38 +3,66 @@
  * memory.c - the n-th allocation that our extension asks of Python fails, alone or with all
  * that follow it.
  *
- * "Asked by our extension" means that one of the innermost frames of the C stack lies in it,
- * and no Python code runs between: the interpreter's own answer to lack of memory is not what is
- * tested. One thread only.
+ * "Asked by our extension" means that a frame of the C stack lies in it, and that no Python
+ * code runs between: the interpreter's own answer to lack of memory is not what is
+ * tested.  Where Python code runs is asked of the interpreter: each of its loops keeps something
+ * of its own on the C stack.  One thread only.
  */
 #define _GNU_SOURCE
+#define Py_BUILD_CORE 1
 #include <Python.h>
-#include <dlfcn.h>
-#include <execinfo.h>
+#if PY_VERSION_HEX >= 0x030E0000
+#include <internal/pycore_interpframe_structs.h>
+#elif PY_VERSION_HEX >= 0x030D0000
+#include <internal/pycore_frame.h>
+#endif
+#include <unwind.h>
 
-enum { DEPTH = 9 };             /* three of these, Python's allocator, gc, PyTuple_New, ours */
+typedef struct {
+    uintptr_t loop;             /* where on the stack the interpreter's innermost loop is */
+    int is_ours;
+} Walk;
 
 static PyMemAllocatorEx below[3]; /* what was installed before us, per domain */
 static uintptr_t first, last;     /* the extension's code */
 static long countdown, asked;
 static int armed, going_on;
 
+static uintptr_t
+innermost_loop(void)
+{
+    PyThreadState *tstate = PyThreadState_Get();
+#if PY_VERSION_HEX < 0x030D0000
+    return (uintptr_t)tstate->cframe;
+#else
+    struct _PyInterpreterFrame *frame = tstate->current_frame;
+    while (frame != NULL && frame->owner <= FRAME_OWNED_BY_FRAME_OBJECT) {
+        frame = frame->previous;
+    }
+    /* 3.15 has one more at the bottom, which is not on the stack. */
+    return (uintptr_t)frame < (uintptr_t)&frame ? UINTPTR_MAX : (uintptr_t)frame;
+#endif
+}
+
+/* The stack grows downwards: what the interpreter's loop has called lies below it. */
+static _Unwind_Reason_Code
+walk_frame(struct _Unwind_Context *context, void *arg)
+{
+    Walk *walk = arg;
+    uintptr_t address = _Unwind_GetIP(context);
+    if (_Unwind_GetCFA(context) >= walk->loop) {
+        return _URC_END_OF_STACK;
+    }
+    walk->is_ours = address >= first && address < last;
+    return walk->is_ours ? _URC_END_OF_STACK : _URC_NO_REASON;
+}
+
 static int
 is_ours(void)
 {
-    void *frames[DEPTH];
-    int count = backtrace(frames, DEPTH);
-    for (int i = 2; i < count; i++) {
-        uintptr_t address = (uintptr_t)frames[i];
-        Dl_info found;
-        if (address >= first && address < last) {
-            return 1;
-        }
-        if (dladdr(frames[i], &found) && found.dli_saddr == (void *)_PyEval_EvalFrameDefault) {
-            return 0;
-        }
-    }
-    return 0;
+    Walk walk = {.loop = innermost_loop()};
+    _Unwind_Backtrace(walk_frame, &walk);
+    return walk.is_ours;
 }
 
 static int
@@ -84,7 +112,6 @@ memory_install(uintptr_t from, uintptr_t to)
         PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
     first = from;
     last = to;
-    is_ours();                  /* backtrace() loads a library the first time */
     for (int i = 0; i < 3; i++) {
         PyMem_GetAllocator(domains[i], &below[i]);
         PyMemAllocatorEx mine = {

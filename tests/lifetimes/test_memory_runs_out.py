@@ -10,35 +10,52 @@ import sys
 
 import pytest
 
-from tests.c.build import compile_c, python_includes
+from tests.c.build import preloaded
 from tests.lifetimes.test_lifetimes import HERE
 from tests.tools import PY, child
 
-# Every fifth point on each Python; all of them on the five Pythons together.
-STEP = 1 if "HOTLOOP_COVERAGE" in os.environ else 5
+# Every few points on each Python, other ones on the next; each of them for coverage.
+EACH = "HOTLOOP_COVERAGE" in os.environ
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    PY >= (3, 14), reason="the interpreter's loop is many functions: its frames look like ours"
-)
-@pytest.mark.hotloop_only(reason="asyncio leaves tasks waiting in half a hundred places")
-def test_e9_any_allocation_may_fail(loop_kind):
-    library = compile_c("memory.c", "-shared", "-fPIC", *python_includes())
-    arguments = [loop_kind, str(library), str(1 + PY[1] % STEP), str(STEP)]
+def walk(kind: str, whose: str, step: int, least: int, **environment: str) -> None:
+    """Let each `step`-th allocation fail: none may crash, hang or leak."""
+    start = 1 + PY[1] % step
+    arguments = [kind, whose, str(start), str(1 if EACH and whose == "ours" else step)]
     done = subprocess.run(
         [sys.executable, "-m", "tests.lifetimes.scripts.memory_runs_out", *arguments],
         capture_output=True,
         text=True,
         timeout=100,
         cwd=HERE.parent.parent,
+        env={**os.environ, **environment},
         check=False,
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    for walk in result.values():
-        assert walk["faults"] >= 15
-        assert walk["bad"] == [], done.stderr
+    for found in result.values():
+        assert found["faults"] >= least
+        assert found["bad"] == [], done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.hotloop_only(reason="asyncio leaves tasks waiting in half a hundred places")
+def test_e9_any_allocation_may_fail(loop_kind):
+    walk(loop_kind, "ours", 5, 15)
+
+
+@pytest.mark.slow
+@pytest.mark.hotloop_only(reason="asyncio leaves tasks waiting")
+def test_tls16_any_allocation_of_ours_may_fail(loop_kind):
+    walk(loop_kind, "tls", 5, 15)
+
+
+@pytest.mark.slow
+@pytest.mark.no_sanitizer  # malloc is the sanitizer's there
+@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@pytest.mark.hotloop_only(reason="asyncio's may wait for its handshake's time to be over")
+def test_tls16_openssl_may_get_no_memory(loop_kind):
+    walk(loop_kind, "openssl", 73, 20, **preloaded("malloc.c"))
 
 
 LITTLE_SPACE = """

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""E9: the n-th allocation that our C code asks for fails, for each n; alone, and with the next.
+"""E9, TLS16: the n-th allocation fails, for each n; alone, and with all that follow it.
 
-`python -m ... memory_runs_out KIND LIBRARY START STEP`. Each fault strikes in a forked child.
+`python -m ... memory_runs_out KIND WHOSE START STEP`. WHOSE is "ours": what our C code asks of
+Python; "tls": the same, in the work of TLS; "openssl": what OpenSSL asks of libc, for which
+tests/c/malloc.c is preloaded. Each fault strikes in a forked child.
 Acceptable: the work is done, or its caller gets a MemoryError, or the exception handler or the
 unraisable hook is told; afterwards the same work succeeds and no descriptor is left. Not
 acceptable: a signal, a hang, a leak, a loop that no longer works.
@@ -11,15 +13,23 @@ import contextlib
 import ctypes
 import json
 import os
+import pathlib
 import signal
+import ssl
+import tempfile
 import warnings
 
+from tests.c.build import compile_c, python_includes
+from tests.certificates import Certificates
 from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors, socket, sys
 from tests.loops import leave
 from tests.tools import assert_usable, steady
 
-LIBRARY, START, STEP = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-memory = ctypes.PyDLL(LIBRARY)
+WHOSE, START, STEP = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+if WHOSE == "openssl":
+    memory = ctypes.PyDLL(None)
+else:
+    memory = ctypes.PyDLL(str(compile_c("memory.c", "-shared", "-fPIC", *python_includes())))
 memory.memory_disarm.restype = ctypes.c_long
 memory.memory_install.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
 warnings.simplefilter("ignore")
@@ -115,10 +125,40 @@ async def unusual(loop):
         server.close()
 
 
+async def secure(loop):
+    """TLS: a server, a client, a small message and a large one; the goodbye of either side."""
+    server = await loop.create_server(Echo, "127.0.0.1", 0, ssl=SERVER, ssl_handshake_timeout=0.1)
+    writer = None
+    try:
+        if not server.sockets:
+            raise MemoryError
+        reader, writer = await asyncio.open_connection(
+            *server.sockets[0].getsockname(),
+            ssl=CLIENT,
+            server_hostname="localhost",
+            ssl_handshake_timeout=0.1,
+            ssl_shutdown_timeout=0.1,
+        )
+        for size in (100, 300_000):
+            writer.write(b"x" * size)
+            await asyncio.wait_for(reader.readexactly(size + 2), 0.3)
+        writer.close()
+        await writer.wait_closed()
+    except (ssl.SSLError, ConnectionError, asyncio.IncompleteReadError) as error:
+        raise MemoryError from error
+    finally:
+        server.close()
+        if writer is not None:
+            writer.transport.abort()
+
+
 async def work(loop):
-    await schedule(loop)
-    await exchange(loop)
-    await unusual(loop)
+    if WHOSE == "ours":
+        await schedule(loop)
+        await exchange(loop)
+        await unusual(loop)
+    else:
+        await secure(loop)
 
 
 def settle_down(loop):
@@ -126,8 +166,9 @@ def settle_down(loop):
     for task in asyncio.all_tasks(loop):
         task.cancel()
     for _ in range(4):
-        loop.call_later(0.001, loop.stop)
+        stop = loop.call_later(0.001, loop.stop)
         loop.run_forever()
+        stop.cancel()  # something else may have ended the run
 
 
 def child(nth, go_on):
@@ -188,7 +229,7 @@ def walk(go_on, nth, step):
 
 
 def code_of(name):
-    """Where the code of the loaded library `name` lies."""
+    """Where the code of the loaded library `name` lies; nowhere, if it is not loaded."""
     with open("/proc/self/maps") as lines:
         parts = [line.split()[0] for line in lines if name in line and "r-xp" in line]
     low, high = parts[0].split("-")
@@ -196,8 +237,16 @@ def code_of(name):
 
 
 sys.unraisablehook = lambda unraisable: told.append(unraisable.exc_type)
+if WHOSE != "ours":
+    with tempfile.TemporaryDirectory() as folder:
+        certificates = Certificates(pathlib.Path(folder))
+        SERVER, CLIENT = certificates.server(), certificates.client()
+    warm = loop_of_the_kind()
+    warm.run_until_complete(secure(warm))  # what OpenSSL keeps for ever is there now
+    warm.close()
 loop_of_the_kind().close()
-memory.memory_install(*code_of("/_core."))
+for library in ("/libssl.", "/libcrypto.") if WHOSE == "openssl" else ("/_core.",):
+    memory.memory_install(*code_of(library))
 result = {}
 for name, go_on in (("once", 0), ("from then on", 1)):
     bad, number = walk(go_on, START, STEP)
