@@ -437,6 +437,13 @@ PyDoc_STRVAR(sock_connect_doc,
 "sock_connect($self, sock, address)\n--\n\nAwait a connection to address.");
 PyDoc_STRVAR(sock_accept_doc,
 "sock_accept($self, sock)\n--\n\nAwait a connection: (socket, address).");
+PyDoc_STRVAR(hold_doc,
+"_hold_wakeup($self, set_wakeup_fd, /)\n--\n\n"
+"set_wakeup_fd(ours), which stays so between runs until _release_wakeup().\n\n"
+"Raises what that raises.  During a run ours is in its place already.");
+PyDoc_STRVAR(release_doc,
+"_release_wakeup($self, set_wakeup_fd, /)\n--\n\n"
+"set_wakeup_fd(whose place ours has taken, or -1), or leave that to the run's end.");
 PyDoc_STRVAR(sendfile_doc,
 "_sendfile($self, sock, file, offset, count)\n--\n\n"
 "Await until `count` bytes of the file, or all when 0, have gone to the socket.");
@@ -532,6 +539,10 @@ static PyMethodDef loop_type_methods[] = {
     {"sock_connect", METHOD(sock_py_connect), KEYWORDS, sock_connect_doc},
     {"sock_accept", METHOD(sock_py_accept), KEYWORDS, sock_accept_doc},
     {"_sendfile", METHOD(sendfile_py_start), KEYWORDS, sendfile_doc},
+
+    /* signals: io/signals.c */
+    {"_hold_wakeup", signals_py_hold, METH_O, hold_doc},
+    {"_release_wakeup", signals_py_release, METH_O, release_doc},
 
     /* names: io/resolver.c */
     {"_getaddrinfo", METHOD(resolver_py_getaddrinfo), KEYWORDS, getaddrinfo_doc},

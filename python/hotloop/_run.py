@@ -149,12 +149,14 @@ def close(self: Loop) -> None:
         return
     if self.get_debug():
         logger.debug("Close %r", self)
-    self._close()
-    self._executor_shutdown_called = True
-    executor, self._default_executor = self._default_executor, None
-    if executor is not None:
-        executor.shutdown(wait=False)
-    self._drop_signal_handlers()
+    try:
+        self._drop_signal_handlers()
+    finally:
+        self._close()
+        self._executor_shutdown_called = True
+        executor, self._default_executor = self._default_executor, None
+        if executor is not None:
+            executor.shutdown(wait=False)
 
 
 def drop_signal_handlers(self: Loop) -> None:

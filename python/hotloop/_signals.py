@@ -4,6 +4,7 @@
 The C side wakes up by the signal's byte on the wake-up descriptor, which it holds for the
 time of a run in the main thread, looks the number up in `loop._signal_handlers` and queues
 the handle. Here the handle gets there, and the interpreter learns that we want the signal.
+As in asyncio the descriptor is in its place from the first handler to the last.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import threading
 import weakref
 from asyncio import iscoroutine
+from asyncio.log import logger
 from collections.abc import Callable
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVarTuple
@@ -29,7 +31,7 @@ def add_signal_handler(self: Loop, sig: int, callback: Callable[[*Ts], object], 
     """Call `callback(*args)` in the loop whenever the signal number `sig` arrives.
 
     Only in the main thread. Raises TypeError or ValueError for a number that is no signal,
-    RuntimeError for a signal that cannot be caught.
+    RuntimeError for a signal that cannot be caught, or if signal.set_wakeup_fd() fails.
     """
     if iscoroutine(callback) or _compat.iscoroutinefunction(callback):
         raise TypeError("coroutines cannot be used with add_signal_handler()")
@@ -37,6 +39,11 @@ def add_signal_handler(self: Loop, sig: int, callback: Callable[[*Ts], object], 
     self._check_closed()
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError("set_wakeup_fd only works in main thread of the main interpreter")
+
+    try:
+        self._hold_wakeup(signal.set_wakeup_fd)
+    except (ValueError, OSError) as exc:
+        raise RuntimeError(str(exc)) from None
 
     previous = self._signal_handlers.get(sig)
     self._signal_handlers[sig] = _core.Handle(callback, args, self, None)
@@ -49,6 +56,7 @@ def add_signal_handler(self: Loop, sig: int, callback: Callable[[*Ts], object], 
             del self._signal_handlers[sig]
         else:
             self._signal_handlers[sig] = previous
+        _release_unless_wanted(self)
         raise
 
 
@@ -58,7 +66,18 @@ def remove_signal_handler(self: Loop, sig: int) -> bool:
     if self._signal_handlers.pop(sig, None) is None:
         return False
     _install(sig, signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL)
+    _release_unless_wanted(self)
     return True
+
+
+def _release_unless_wanted(loop: Loop) -> None:
+    """Give the wake-up descriptor's place back when the last handler is gone."""
+    if loop._signal_handlers:
+        return
+    try:
+        loop._release_wakeup(signal.set_wakeup_fd)
+    except (ValueError, OSError) as exc:
+        logger.info("set_wakeup_fd(-1) failed: %s", exc)
 
 
 def handle_signal(self: Loop, sig: int) -> None:

@@ -7,6 +7,9 @@
  * watches the other, so that a signal ends a blocking poll.  What add_signal_handler()
  * has registered is queued, and Python's own handlers run (KeyboardInterrupt).
  *
+ * As long as there are such handlers the place is kept between the runs as well, since
+ * asyncio does so.  Their Python halves queue them then, and the bytes mean nothing.
+ *
  * Never uv_signal: it installs handlers of its own beside CPython's.
  */
 #include "io/signals.h"
@@ -28,9 +31,13 @@ enum {
 
 typedef struct SignalWatch {
     int read_end;                /* owned */
-    int write_end;               /* owned: CPython writes to it while `active` */
-    long previous;               /* borrowed: whose place we have taken, or -1 */
-    bool active;
+    int write_end;               /* owned: CPython writes to it while `placed` */
+    long previous;               /* borrowed: who had the place and is no loop of ours,
+                                    or -1 */
+    bool from_ours;              /* a loop of ours had it */
+    bool placed;                 /* ours is the wake-up descriptor, for all we know */
+    bool held;                   /* signals_py_hold(): not for the time of a run only */
+    bool active;                 /* a run in the main thread reads the numbers */
     Resource resource;           /* of uv, which watches read_end */
     uv_poll_t uv;
 } SignalWatch;
@@ -82,23 +89,44 @@ signals_dispatch(Loop *loop, unsigned char byte)
     return rc;
 }
 
-/* Queue the handlers first: Python's own, which run next, may raise. */
-static int
-signals_take(Loop *loop)
+/* -> how many numbers have come, into `bytes`: SIGNALS_BATCH at most; or -1, none */
+static ssize_t
+signals_read(SignalWatch *self, unsigned char *bytes)
 {
-    SignalWatch *self = loop->signals;
-    unsigned char bytes[SIGNALS_BATCH];
-    ssize_t count = read(self->read_end, bytes, sizeof(bytes));
-    if (count > 0 && self->active && self->previous != SIGNALS_NONE) {
+    ssize_t count = read(self->read_end, bytes, SIGNALS_BATCH);
+    if (count > 0 && self->placed && self->previous != SIGNALS_NONE) {
         /* Whoever had the place before us wants to know as well. */
         ssize_t unused = write((int)self->previous, bytes, (size_t)count);
         (void)unused;
+    }
+    return count;
+}
+
+/* Queue what is registered for the numbers that have come.  0, or -1 with what must
+ * leave run_forever. */
+static int
+signals_queue(Loop *loop)
+{
+    unsigned char bytes[SIGNALS_BATCH];
+    ssize_t count = signals_read(loop->signals, bytes);
+    if (loop->signals->held && !loop->signals->active) {
+        return 0;                        /* their Python halves have done so */
     }
     for (ssize_t i = 0; i < count; i++) {
         if (bytes[i] != 0 && signals_dispatch(loop, bytes[i]) < 0
             && loop_report(loop, "Signal handling failed", NULL) < 0) {
             return -1;
         }
+    }
+    return 0;
+}
+
+/* Queue the handlers first: Python's own, which run next, may raise. */
+static int
+signals_take(Loop *loop)
+{
+    if (signals_queue(loop) < 0) {
+        return -1;
     }
     if (PyErr_CheckSignals() < 0) {
         gate_keep_exception(loop);       /* leaves run_forever, whatever it is */
@@ -183,6 +211,20 @@ signals_is_main(Loop *loop)
     return main == PyThread_get_thread_ident();
 }
 
+/* *previous: the descriptor that set_wakeup_fd() answers; none if a stand-in for it,
+ * which tests put there, answers anything else.  Steals answer, NULL allowed.
+ * 0 or -1. */
+static int
+signals_parse_answer(PyObject *answer, long *previous)
+{
+    if (answer == NULL) {
+        return -1;
+    }
+    *previous = PyLong_Check(answer) ? PyLong_AsLong(answer) : SIGNALS_NONE;
+    Py_DECREF(answer);
+    return *previous == -1 && PyErr_Occurred() ? -1 : 0;
+}
+
 /* signal.set_wakeup_fd(fd, warn_on_full_buffer=False).  *previous: what it was.
  * 0 or -1. */
 static int
@@ -196,12 +238,7 @@ signals_set_wakeup(Loop *loop, long fd, long *previous)
     }
     Py_XDECREF(args);
     Py_XDECREF(options);
-    if (answer == NULL) {
-        return -1;
-    }
-    *previous = PyLong_AsLong(answer);
-    Py_DECREF(answer);
-    return *previous == -1 && PyErr_Occurred() ? -1 : 0;
+    return signals_parse_answer(answer, previous);
 }
 
 /* The same for a descriptor that was there before us.  One that was closed meanwhile
@@ -220,6 +257,56 @@ signals_put_back(Loop *loop, long fd, long *found)
     return signals_set_wakeup(loop, SIGNALS_NONE, found);
 }
 
+/* Another open loop of ours whose descriptor that is; or, for SIGNALS_NONE, one that
+ * wants to have the place while none runs.  -> borrowed or NULL */
+static SignalWatch *
+signals_other(Loop *loop, long fd)
+{
+    ListNode *loops = &loop->state->loops;
+    for (ListNode *node = loops->next; node != loops; node = node->next) {
+        SignalWatch *other = container_of(node, Loop, node)->signals;
+        if (other != NULL && other != loop->signals
+            && (fd == SIGNALS_NONE ? other->held : other->write_end == fd)) {
+            return other;
+        }
+    }
+    return NULL;
+}
+
+/* We have the place of `found`, or had it already.  A loop of ours that does not run
+ * needs no numbers, so what it took is taken from whom it took it. */
+static void
+signals_placed(Loop *loop, SignalWatch *self, long found)
+{
+    self->placed = true;
+    if (found == self->write_end) {
+        return;
+    }
+    SignalWatch *other = found == SIGNALS_NONE ? NULL : signals_other(loop, found);
+    self->from_ours = other != NULL;
+    self->previous = other != NULL ? other->previous : found;
+}
+
+/* Who gets the place when we give it back. */
+static long
+signals_heir(Loop *loop, const SignalWatch *self)
+{
+    SignalWatch *other = self->from_ours ? signals_other(loop, SIGNALS_NONE) : NULL;
+    return other != NULL ? other->write_end : self->previous;
+}
+
+/* Put back what was there, unless somebody has taken our place meanwhile. */
+static int
+signals_restore(Loop *loop, SignalWatch *self)
+{
+    long found, unused;
+    if (signals_put_back(loop, signals_heir(loop, self), &found) < 0) {
+        return -1;
+    }
+    self->placed = false;
+    return found == self->write_end ? 0 : signals_put_back(loop, found, &unused);
+}
+
 int
 signals_begin(Loop *loop)
 {
@@ -231,19 +318,23 @@ signals_begin(Loop *loop)
     if (self == NULL) {
         return -1;
     }
-    if (signals_set_wakeup(loop, self->write_end, &self->previous) < 0) {
+    long found;
+    if (signals_set_wakeup(loop, self->write_end, &found) < 0) {
         if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
             return -1;
         }
         PyErr_Clear();                   /* an embedder's idea of the main thread */
         return 0;
     }
-    /* What came before this moment left no byte; its Python handler, which runs
-     * now, still sees that nobody watches and queues the callback by itself. */
+    signals_placed(loop, self, found);
+    if (self->held) {
+        signals_queue(loop);             /* nothing: only away with the bytes */
+    }
+    /* What came before this moment has no byte now; its Python handler, if it has not
+     * run yet, still sees that nobody watches and queues the callback by itself. */
     if (PyErr_CheckSignals() < 0) {
-        long unused;
         PyObject *exc = PyErr_GetRaisedException();
-        if (signals_put_back(loop, self->previous, &unused) < 0) {
+        if (!self->held && signals_restore(loop, self) < 0) {
             PyErr_WriteUnraisable((PyObject *)loop);
         }
         PyErr_SetRaisedException(exc);
@@ -251,17 +342,6 @@ signals_begin(Loop *loop)
     }
     self->active = true;
     return 0;
-}
-
-/* Put back what was there, unless somebody has taken our place during the run. */
-static int
-signals_restore(Loop *loop, SignalWatch *self)
-{
-    long found, unused;
-    if (signals_put_back(loop, self->previous, &found) < 0) {
-        return -1;
-    }
-    return found == self->write_end ? 0 : signals_put_back(loop, found, &unused);
 }
 
 int
@@ -274,11 +354,14 @@ signals_end(Loop *loop)
     PyObject *exc = PyErr_GetRaisedException();
     /* Those whose byte we have are not to be queued once more by their handlers. */
     int rc = exc == NULL ? PyErr_CheckSignals() : 0;
-    self->active = false;
     if (rc < 0) {
         exc = PyErr_GetRaisedException();
     }
-    rc = signals_restore(loop, self);
+    rc = self->held ? signals_queue(loop) : 0;
+    self->active = false;
+    if (!self->held && signals_restore(loop, self) < 0) {
+        rc = -1;
+    }
     if (exc == NULL) {
         return rc;
     }
@@ -303,7 +386,7 @@ signals_is_watching(Loop *loop)
     if (found == self->write_end) {
         return 1;
     }
-    self->previous = found;              /* who is told of what comes from now on */
+    signals_placed(loop, self, found);   /* who is told of what comes from now on */
     return 0;
 }
 
@@ -337,7 +420,104 @@ signals_close(Loop *loop)
     }
     assert(loop->phase == LOOP_CLOSED && !self->active);
     loop->signals = NULL;
-    close(self->read_end);
-    close(self->write_end);
+    PyObject *exc = PyErr_GetRaisedException();
+    if (!self->placed
+        || (loop->state->set_wakeup_fd != NULL && signals_restore(loop, self) == 0)) {
+        close(self->read_end);
+        close(self->write_end);
+    }
+    /* Otherwise this is no thread to give the place back, or the interpreter is at its
+     * end: a number that CPython writes to must not become another file's. */
+    PyErr_Clear();
+    if (exc != NULL) {
+        PyErr_SetRaisedException(exc);
+    }
     PyMem_Free(self);
+}
+
+/* ------------------------------------------------- for add_signal_handler() */
+
+/* Does another loop of ours run and have the place?  Then we get it from that one. */
+static bool
+signals_is_lent(Loop *loop, SignalWatch *self)
+{
+    ListNode *loops = &loop->state->loops;
+    for (ListNode *node = loops->next; node != loops; node = node->next) {
+        SignalWatch *other = container_of(node, Loop, node)->signals;
+        if (other != NULL && other != self && other->active) {
+            other->from_ours = true;
+            self->previous = other->previous;
+            return true;
+        }
+    }
+    return false;
+}
+
+PyObject *
+signals_py_hold(PyObject *op, PyObject *set_wakeup_fd)
+{
+    Loop *loop = (Loop *)op;
+    if (loop_check_closed(loop) < 0) {
+        return NULL;
+    }
+    bool runs = loop->turning || !loop_owns_thread(loop);
+    SignalWatch *self = runs ? loop->signals : signals_open(loop);
+    if (self == NULL) {                  /* runs in another thread, or an error */
+        return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
+    }
+    if (runs || signals_is_lent(loop, self)) {
+        self->held = self->held || !runs || self->active;
+        return signals_is_watching(loop) < 0 ? NULL : Py_NewRef(Py_None);
+    }
+    long found;
+    PyObject *answer = PyObject_CallFunction(set_wakeup_fd, "l", (long)self->write_end);
+    if (signals_parse_answer(answer, &found) < 0 || loop_check_closed(loop) < 0) {
+        return NULL;
+    }
+    signals_placed(loop, self, found);
+    self->held = true;
+    Py_RETURN_NONE;
+}
+
+/* As signals_restore(), by somebody's set_wakeup_fd().  0 or -1. */
+static int
+signals_restore_by(PyObject *set_wakeup_fd, Loop *loop)
+{
+    long found, ours = loop->signals->write_end;
+    long before = signals_heir(loop, loop->signals);
+    PyObject *answer = PyObject_CallFunction(set_wakeup_fd, "l", before);
+    if (answer == NULL && before != SIGNALS_NONE) {
+        PyErr_Clear();                   /* it was closed meanwhile */
+        before = SIGNALS_NONE;
+        answer = PyObject_CallFunction(set_wakeup_fd, "l", before);
+    }
+    if (signals_parse_answer(answer, &found) < 0) {
+        return -1;
+    }
+    if (found == ours || found == before) {
+        return 0;
+    }
+    answer = PyObject_CallFunction(set_wakeup_fd, "l", found);   /* whoever that is */
+    return signals_parse_answer(answer, &found);
+}
+
+PyObject *
+signals_py_release(PyObject *op, PyObject *set_wakeup_fd)
+{
+    Loop *loop = (Loop *)op;
+    SignalWatch *self = loop->signals;
+    if (self == NULL || !self->held) {
+        Py_RETURN_NONE;
+    }
+    self->held = false;
+    if (self->active || !self->placed) {
+        Py_RETURN_NONE;                  /* whoever runs gives it back */
+    }
+    if (signals_restore_by(set_wakeup_fd, loop) < 0) {
+        return NULL;
+    }
+    if (loop->signals != NULL) {         /* it may have been closed by that */
+        self->placed = false;
+    }
+    Py_RETURN_NONE;
 }

@@ -22,6 +22,10 @@ int signals_is_watching(Loop *loop);
  * the parent.  0 or -1 (OSError). */
 int signals_after_fork(Loop *loop);
 
+/* loop._hold_wakeup(set_wakeup_fd), loop._release_wakeup(set_wakeup_fd). */
+PyObject *signals_py_hold(PyObject *loop, PyObject *set_wakeup_fd);
+PyObject *signals_py_release(PyObject *loop, PyObject *set_wakeup_fd);
+
 /* After resource_close_all(). */
 void signals_close(Loop *loop);
 
