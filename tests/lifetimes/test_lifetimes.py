@@ -59,6 +59,14 @@ def test_script(name, loop_kind):
     assert done.stdout.split()[0] == "fine"
 
 
+@pytest.mark.hotloop_only("asyncio has one way only")
+def test_tls_by_the_ssl_module_gives_everything_back(loop_kind):
+    """What test_script does with OpenSSL called directly."""
+    flags, env = ("-X", "faulthandler", "-W", "default"), {"HOTLOOP_TRICKS": "openssl"}
+    done = run("tls_gives_everything_back", loop_kind, flags=flags, env=env)
+    assert done.returncode == 0 and done.stdout.split()[0] == "fine", done.stdout + done.stderr
+
+
 @pytest.mark.slow
 @pytest.mark.hotloop_only("asyncio's own loop may fail in its __del__, and says so")
 @pytest.mark.parametrize("first", range(0, 24, 6))
