@@ -37,6 +37,7 @@ static const OpensslRow openssl_rows[] = {
     ROW(BIO_meth_set_write), ROW(BIO_meth_set_ctrl), ROW(BIO_meth_set_destroy),
     ROW(ERR_peek_error), ROW(ERR_clear_error), ROW(CRYPTO_get_ex_new_index),
     ROW(CRYPTO_free_ex_index), ROW(OpenSSL_version_num), ROW(OpenSSL_version),
+    ROW(BIO_ctrl), ROW(BUF_MEM_new),
 #undef ROW
 };
 

@@ -15,6 +15,7 @@
 typedef struct ssl_st SSL;
 typedef struct bio_st BIO;
 typedef struct bio_method_st BIO_METHOD;
+typedef struct buf_mem_st BUF_MEM;
 typedef struct crypto_ex_data_st CRYPTO_EX_DATA;
 typedef void CRYPTO_EX_new(void *parent, void *ptr, CRYPTO_EX_DATA *data, int index,
                            long argl, void *argp);
@@ -32,6 +33,7 @@ enum {
     OPENSSL_CTRL_FLUSH = 11,
     OPENSSL_CTRL_DUP = 12,
     OPENSSL_CTRL_WPENDING = 13,
+    OPENSSL_CTRL_SET_BUFFER = 114, /* to a memory BIO: use this buffer, free the old */
     OPENSSL_EX_SSL = 0, /* kinds of objects that can carry extra data */
     OPENSSL_EX_BIO = 12,
 };
@@ -54,6 +56,8 @@ typedef struct OpenSsl {
     int (*BIO_read)(BIO *bio, void *room, int size);
     int (*BIO_write)(BIO *bio, const void *data, int size);
     size_t (*BIO_ctrl_pending)(BIO *bio);
+    long (*BIO_ctrl)(BIO *bio, int command, long number, void *pointer);
+    BUF_MEM *(*BUF_MEM_new)(void); /* -> new */
     void *(*BIO_get_data)(BIO *bio);
     void (*BIO_set_data)(BIO *bio, void *data);
     void (*BIO_set_init)(BIO *bio, int ready);

@@ -247,6 +247,16 @@ wire_bytes_fill(WireBytes *bytes, BIO *memory)
     bytes->end = size < 0 ? 0 : (size_t)size;
 }
 
+/* An empty memory BIO keeps the room that the handshake took. */
+static void
+wire_bytes_shrink(BIO *memory)
+{
+    BUF_MEM *empty = openssl.BUF_MEM_new();
+    if (empty != NULL) {
+        openssl.BIO_ctrl(memory, OPENSSL_CTRL_SET_BUFFER, 1, empty);
+    }
+}
+
 int
 tls_wire_adopt(TlsWire *wire, BIO *incoming, BIO *outgoing)
 {
@@ -257,6 +267,8 @@ tls_wire_adopt(TlsWire *wire, BIO *incoming, BIO *outgoing)
     }
     wire_bytes_fill(&wire->kept, incoming);
     wire_bytes_fill(&wire->spilled, outgoing);
+    wire_bytes_shrink(incoming);
+    wire_bytes_shrink(outgoing);
     return 0;
 }
 
