@@ -26,9 +26,9 @@ soak: ## long loads that may not leak; ARGS=--full takes two hours
 	./scripts/soak $(ARGS)
 bench: ## every benchmark on every loop; see benchmarks/README.md
 	./scripts/bench $(ARGS)
-format: ## clang-format over the C code, ruff over the Python code
+format: ## clang-format over the lines of C that you changed, ruff over the Python code
 	./scripts/lint --fix
-lint: ## what `format` would change, and ruff and mypy
+lint: ## ruff and mypy
 	./scripts/lint
 clean: ## everything that was built
 	rm -rf build
