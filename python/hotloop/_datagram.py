@@ -9,16 +9,14 @@ the user gave us keeps its own descriptor: the transport works on a duplicate an
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import stat
 from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import _compat
 from ._resolve import ensure_resolved
-from ._serve import set_reuse_port
+from ._serve import remove_stale_socket, set_reuse_port
 from ._substitutes import is_socket
 
 if TYPE_CHECKING:
@@ -179,20 +177,6 @@ async def _resolve_both(
     if not candidates:
         raise ValueError("can not get address information")
     return candidates
-
-
-def remove_stale_socket(path: str) -> None:
-    """Remove the file of a unix socket that is in the way of bind(). Other files stay."""
-    if path[0] == "\0":
-        return  # an abstract name has no file
-    try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.remove(path)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        # The directory may allow no more than to make a socket.
-        logger.error("Unable to check or remove stale UNIX socket %r: %r", path, error)
 
 
 # One socket out of several addresses

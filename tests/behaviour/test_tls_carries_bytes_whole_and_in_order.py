@@ -111,6 +111,14 @@ def test_tls15_a_record_split_at_every_place(loop, certificates, side):
             run_until(loop, lambda wanted=wanted: protocol.data == wanted)
 
 
+def test_tls4_sixteen_thousand_records_of_a_byte_each(loop, certificates, side, version):
+    with secured(loop, certificates, side=side, version=version) as (_, protocol, peer):
+        wanted = bytes(range(256)) * 64
+        peer.unsent += b"".join(peer.encrypted(bytes([byte])) for byte in wanted)
+        talk(loop, peer, lambda: len(protocol.data) == len(wanted))
+        assert protocol.data == wanted and not protocol.lost
+
+
 def test_tls13_write_in_every_callback_keeps_the_order(loop, certificates, side):
     class Writes(Recorder):
         def connection_made(self, transport):
