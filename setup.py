@@ -95,6 +95,7 @@ class Build(build_ext):
             ext.extra_compile_args += ["-isystem", folder]
         self.find_libuv(ext)
         compile_flags, link_flags = VARIANTS[variant]
+        ext.sources += ["tests/c/coverage.c"] * (variant == "coverage")
         ext.extra_compile_args += ["-std=c11", "-fvisibility=hidden", *WARNINGS, *compile_flags]
         ext.extra_link_args += link_flags
         ext.extra_compile_args += ["-Werror"] * (os.environ.get("HOTLOOP_WERROR") == "1")

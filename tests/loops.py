@@ -7,7 +7,9 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import sys
 import warnings
+from typing import NoReturn
 
 LOOP_KINDS = os.environ.get("HOTLOOP_TEST_LOOPS", "asyncio,hotloop").split(",")
 
@@ -21,14 +23,20 @@ def open_descriptors() -> dict[int, str]:
     return found
 
 
-def leave(code: int) -> None:
-    """End a forked child at once, as os._exit; on a coverage build it writes its counters first.
+def _count_at_exit() -> None:
+    """On a coverage build os._exit() writes the counters first: forked children end by it."""
+    leave = os._exit
 
-    Not for a child whose parent has used libuv's threads: libuv waits for them at such an exit.
-    """
-    if "HOTLOOP_COVERAGE" in os.environ:
-        ctypes.CDLL(None).exit(code)
-    os._exit(code)
+    def _exit(code: int) -> NoReturn:
+        if "hotloop._core" in sys.modules:
+            ctypes.CDLL(sys.modules["hotloop._core"].__file__).hotloop_coverage_write()
+        leave(code)
+
+    os._exit = _exit
+
+
+if "HOTLOOP_COVERAGE" in os.environ:
+    _count_at_exit()
 
 
 def make_loop(kind: str) -> asyncio.AbstractEventLoop:

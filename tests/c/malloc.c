@@ -16,6 +16,9 @@ extern void *__libc_malloc(size_t);
 extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 
+/* Set by memory.c, which then decides, and counts: is this request to fail? */
+int (*malloc_refused)(const void *caller);
+
 static uintptr_t first[MOST], last[MOST]; /* the libraries' code */
 static int ranges;
 static long countdown, asked;
@@ -25,6 +28,9 @@ static int
 strikes(void *caller)
 {
     int is_theirs = 0;
+    if (malloc_refused != NULL) {
+        return malloc_refused(caller);
+    }
     if (!armed || (countdown <= 0 && !going_on)) {
         return 0;
     }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * memory.c - the n-th allocation that our extension asks of Python fails, alone or with all
- * that follow it.
+ * memory.c - the n-th allocation that our extension asks of Python, or with malloc.c preloaded
+ * of libc, fails; alone or with all that follow it.
  *
- * "Asked by our extension" means that a frame of the C stack lies in it, and that no Python
- * code runs between: the interpreter's own answer to lack of memory is not what is
- * tested.  Where Python code runs is asked of the interpreter: each of its loops keeps something
+ * "Asked by our extension" means that a frame of the C stack lies in it, and that neither
+ * Python code nor another extension's runs between: the interpreter's own answer to lack of
+ * memory is not what is tested.  Where Python code runs is asked of the interpreter: each of its loops keeps something
  * of its own on the C stack.  One thread only.
  */
 #define _GNU_SOURCE
@@ -16,6 +16,8 @@
 #elif PY_VERSION_HEX >= 0x030D0000
 #include <internal/pycore_frame.h>
 #endif
+#include <dlfcn.h>
+#include <string.h>
 #include <unwind.h>
 
 typedef struct {
@@ -29,9 +31,8 @@ static long countdown, asked;
 static int armed, going_on;
 
 static uintptr_t
-innermost_loop(void)
+innermost_loop(PyThreadState *tstate)
 {
-    PyThreadState *tstate = PyThreadState_Get();
 #if PY_VERSION_HEX < 0x030D0000
     return (uintptr_t)tstate->cframe;
 #else
@@ -49,32 +50,65 @@ static _Unwind_Reason_Code
 walk_frame(struct _Unwind_Context *context, void *arg)
 {
     Walk *walk = arg;
+    Dl_info found;
     uintptr_t address = _Unwind_GetIP(context);
     if (_Unwind_GetCFA(context) >= walk->loop) {
         return _URC_END_OF_STACK;
     }
     walk->is_ours = address >= first && address < last;
-    return walk->is_ours ? _URC_END_OF_STACK : _URC_NO_REASON;
+    if (walk->is_ours
+        || (dladdr((void *)address, &found) && strstr(found.dli_fname, "/lib-dynload/"))) {
+        return _URC_END_OF_STACK;
+    }
+    return _URC_NO_REASON;
 }
 
 static int
 is_ours(void)
 {
-    Walk walk = {.loop = innermost_loop()};
+    PyThreadState *tstate = PyGILState_GetThisThreadState();
+    if (tstate == NULL) {
+        return 0;
+    }
+    Walk walk = {.loop = innermost_loop(tstate)};
     _Unwind_Backtrace(walk_frame, &walk);
     return walk.is_ours;
 }
 
 static int
-strikes(void)
+may_strike(void)
 {
-    int is_over = countdown <= 0 && !going_on;
-    if (!armed || is_over || !is_ours()) {
-        return 0;
-    }
+    return armed && (countdown > 0 || going_on);
+}
+
+/* Where a debugger stops to see which request fails. */
+__attribute__((noinline)) int
+memory_struck(void)
+{
+    __asm__ volatile("");
+    return 1;
+}
+
+static int
+counts_down(void)
+{
     asked++;
     countdown--;
-    return countdown == 0 || (going_on && countdown < 0);
+    return (countdown == 0 || (going_on && countdown < 0)) && memory_struck();
+}
+
+static int
+strikes(void)
+{
+    return may_strike() && is_ours() && counts_down();
+}
+
+/* For malloc.c: our own calls are ours, what Python and libuv ask for is not. */
+static int
+refuses(const void *caller)
+{
+    uintptr_t address = (uintptr_t)caller;
+    return may_strike() && address >= first && address < last && counts_down();
 }
 
 static void *
@@ -112,6 +146,10 @@ memory_install(uintptr_t from, uintptr_t to)
         PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
     first = from;
     last = to;
+    int (**hook)(const void *) = dlsym(RTLD_DEFAULT, "malloc_refused");
+    if (hook != NULL) {
+        *hook = refuses;
+    }
     for (int i = 0; i < 3; i++) {
         PyMem_GetAllocator(domains[i], &below[i]);
         PyMemAllocatorEx mine = {

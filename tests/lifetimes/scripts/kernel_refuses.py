@@ -16,7 +16,6 @@ import signal
 import warnings
 
 from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors, socket, sys
-from tests.loops import leave
 from tests.tools import assert_usable, steady
 
 WALKS = {
@@ -199,7 +198,7 @@ def walk():
                     except BaseException as error:
                         os.write(2, f"{name} {code_name} {nth}: {error!r}\n".encode())
                     finally:
-                        leave(code)
+                        os._exit(code)
                 _, status = os.waitpid(pid, 0)
                 code = os.waitstatus_to_exitcode(status)
                 if code == 0:
