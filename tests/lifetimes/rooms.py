@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import functools
 import io
 import os
 import pathlib
@@ -386,8 +387,7 @@ async def accepted(loop):
 
 async def upgrades(loop):
     """TLS by a server, by a client, and on a connection that has begun without."""
-    certificates = certificates_of_the_tests()
-    ours, theirs = certificates.server(), certificates.client()
+    ours, theirs = contexts()
     writer = None
     async with serving(loop, ssl=ours) as address:
         try:
@@ -413,8 +413,7 @@ async def upgrades(loop):
 
 async def secure(loop):
     """A server, a client, a small message and a large one; the goodbye of either side."""
-    certificates = certificates_of_the_tests()
-    ours, theirs = certificates.server(), certificates.client()
+    ours, theirs = contexts()
     writer = None
     async with serving(loop, ssl=ours, ssl_handshake_timeout=0.1) as address:
         try:
@@ -439,7 +438,7 @@ async def secure(loop):
 
 async def halfway(loop):
     """start_tls on both ends of a connection."""
-    certificates = certificates_of_the_tests()
+    ours, theirs = contexts()
     near, far = socket.socketpair()
     transports = []
     upgrading = []
@@ -451,11 +450,11 @@ async def halfway(loop):
             transports.append(transport)
         upgrading = [
             loop.create_task(
-                loop.start_tls(transports[0], protocols[0], certificates.server(), server_side=True)
+                loop.start_tls(transports[0], protocols[0], ours, server_side=True)
             ),
             loop.create_task(
                 loop.start_tls(
-                    transports[1], protocols[1], certificates.client(), server_hostname="localhost"
+                    transports[1], protocols[1], theirs, server_hostname="localhost"
                 )
             ),
         ]
@@ -472,15 +471,12 @@ async def halfway(loop):
         far.close()
 
 
-_certificates: list = []
-
-
-def certificates_of_the_tests() -> Certificates:
-    """Made once, by whoever asks first; the walks do it before they begin."""
-    if not _certificates:
-        folder = tempfile.TemporaryDirectory()
-        _certificates.extend([Certificates(pathlib.Path(folder.name)), folder])
-    return _certificates[0]
+@functools.cache
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A server's and a client's context; the walks ask for them before they begin."""
+    with tempfile.TemporaryDirectory() as folder:
+        certificates = Certificates(pathlib.Path(folder))
+        return certificates.server(), certificates.client()
 
 
 class Answer(asyncio.DatagramProtocol):

@@ -21,10 +21,9 @@ STEP = int(os.environ.get("HOTLOOP_WALK_STEP", 10))
 
 def walk(kind: str, room: str, step: int, least: int) -> None:
     """Let each `step`-th allocation fail: none may crash, hang or leak."""
-    start = 1 + PY[1] % step
+    arguments = [kind, room, str(1 + PY[1] % step), str(step)]
     done = subprocess.run(
-        [sys.executable, "-m", "tests.lifetimes.scripts.memory_runs_out"]
-        + [kind, room, str(start), str(step)],
+        [sys.executable, "-m", "tests.lifetimes.scripts.memory_runs_out", *arguments],
         capture_output=True,
         text=True,
         timeout=290,
