@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""send(), throw() and close() on what `await` drives: iterators of futures, and the sock_* calls."""
+"""send(), throw() and close() on what `await` drives: iterators of futures, the sock_* calls."""
 
 from __future__ import annotations
 

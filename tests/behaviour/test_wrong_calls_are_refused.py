@@ -192,7 +192,7 @@ TRANSPORTS = {
 
 @pytest.mark.parametrize("name", TRANSPORTS)
 def test_transports(loop, stream_kind, name):
-    with connected(loop, stream_kind) as (transport, protocol, far):
+    with connected(loop, stream_kind) as (transport, _, far):
         with pytest.raises(TypeError):
             TRANSPORTS[name](transport)
         transport.write(b"still here")
