@@ -152,18 +152,21 @@ loop_type_py_end(PyObject *op, PyObject *Py_UNUSED(unused))
     Py_RETURN_NONE;
 }
 
-/* What every turn needs beside the loop itself: who watches, signals, the thread's
- * places.  0 or -1. */
+/* What every turn needs beside the loop itself: what programs have replaced, signals,
+ * the thread's places.  0 or -1. */
 static int
-loop_type_turn(Loop *self, int (*turns)(Loop *))
+loop_type_turn(Loop *self, bool once)
 {
     self->turning = true;
-    int rc = observe_find_hook(self) < 0 ? -1 : signals_begin(self);
+    int rc = observe_find_hook(self) < 0 || task_type_begin(self) < 0
+                 ? -1
+                 : signals_begin(self);
     if (rc == 0) {
         slots_begin(self);
-        rc = turns(self);
+        rc = loop_run(self, once);
         slots_end(self);
     }
+    self->plain_tasks = false;
     handle_track_leftovers(self);
     if (signals_end(self) < 0) {
         rc = -1;
@@ -175,7 +178,7 @@ loop_type_turn(Loop *self, int (*turns)(Loop *))
 /* Between _begin() and _end(), or from an idle loop, which is idle again then.
  * -> None or NULL */
 static PyObject *
-loop_type_run(PyObject *op, int (*turns)(Loop *))
+loop_type_run(PyObject *op, bool once)
 {
     Loop *self = (Loop *)op;
     if (loop_check_closed(self) < 0 || loop_type_check_free(self) < 0) {
@@ -185,7 +188,7 @@ loop_type_run(PyObject *op, int (*turns)(Loop *))
     if (was_idle) {
         loop_begin(self);
     }
-    int rc = loop_type_turn(self, turns);
+    int rc = loop_type_turn(self, once);
     if (was_idle) {
         loop_end(self);
     }
@@ -195,13 +198,13 @@ loop_type_run(PyObject *op, int (*turns)(Loop *))
 static PyObject *
 loop_type_py_run(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return loop_type_run(op, loop_run);
+    return loop_type_run(op, false);
 }
 
 static PyObject *
 loop_type_py_run_once(PyObject *op, PyObject *Py_UNUSED(unused))
 {
-    return loop_type_run(op, loop_run_once);
+    return loop_type_run(op, true);
 }
 
 static PyObject *

@@ -159,9 +159,34 @@ task_type_create_native(Loop *loop, const TaskOptions *options, bool eager_defau
     return self;
 }
 
-/* By Task() itself, for a loop whose call_soon somebody has overridden. */
+/* asyncio.tasks.Task, which some programs replace; ours if they have not.  -> new */
 static PyObject *
-task_type_create_general(Loop *loop, const TaskOptions *options)
+task_type_find_class(Loop *loop)
+{
+    ModuleState *state = loop->state;
+    PyObject *cls = PyObject_GetAttr(state->tasks_module, state->str_Task);
+    if (cls == state->BaseTask) {
+        Py_SETREF(cls, Py_NewRef((PyObject *)state->task_type));
+    }
+    return cls;
+}
+
+int
+task_type_begin(Loop *loop)
+{
+    PyObject *cls = task_type_find_class(loop);
+    loop->plain_tasks = loop->native_call_soon
+                        && cls == (PyObject *)loop->state->task_type;
+    Py_XDECREF(cls);
+    if (cls == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
+        PyErr_Clear();                   /* create_task() says so */
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* By a call of `cls`: it is not ours, or somebody has overridden call_soon. */
+static PyObject *
+task_type_create_general(Loop *loop, PyObject *cls, const TaskOptions *options)
 {
     PyObject *args = PyTuple_Pack(1, options->coro);
     PyObject *kwargs = Py_BuildValue("{sO}", "loop", loop);
@@ -174,10 +199,25 @@ task_type_create_general(Loop *loop, const TaskOptions *options)
             && PyDict_SetItemString(kwargs, "eager_start", options->eager_start) < 0)) {
         goto done;
     }
-    task = PyObject_Call((PyObject *)loop->state->task_type, args, kwargs);
+    task = PyObject_Call(cls, args, kwargs);
 done:
     Py_XDECREF(args);
     Py_XDECREF(kwargs);
+    return task;
+}
+
+/* Without a task factory, but by whatever is asyncio's Task now.  -> new */
+static PyObject *
+task_type_create_asking(Loop *loop, const TaskOptions *options)
+{
+    PyObject *cls = task_type_find_class(loop);
+    if (cls == NULL) {
+        return NULL;
+    }
+    bool plain = loop->native_call_soon && cls == (PyObject *)loop->state->task_type;
+    PyObject *task = plain ? task_type_create_native(loop, options, false)
+                           : task_type_create_general(loop, cls, options);
+    Py_DECREF(cls);
     return task;
 }
 
@@ -279,9 +319,8 @@ task_type_py_create(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     else if (task_type_parse_create(args, nargs, kwnames, &options) < 0) {
         return NULL;
     }
-    return LIKELY(loop->native_call_soon)
-               ? task_type_create_native(loop, &options, false)
-               : task_type_create_general(loop, &options);
+    return LIKELY(loop->plain_tasks) ? task_type_create_native(loop, &options, false)
+                                     : task_type_create_asking(loop, &options);
 }
 
 PyObject *

@@ -32,7 +32,7 @@
     X(_detach) X(_loop) X(_run) X(_signal_handlers) X(add_done_callback)    \
     X(buffer_updated) X(call_exception_handler) X(call_soon) X(cancel)      \
     X(cancelled) X(close) X(connection_lost) X(connection_made) X(context)  \
-    X(data_received) X(done) X(eof_received) X(exception) X(fileno)         \
+    X(data_received) X(done) X(eof_received) X(exception) X(fileno) X(Task) \
     X(future) X(detach) X(get_buffer) X(get_debug) X(get_loop) X(handle)    \
     X(pause_writing) X(protocol) X(result) X(resume_writing) X(do_handshake)\
     X(set_exception) X(set_result) X(source_traceback) X(task) X(throw) X(_sslobj) \

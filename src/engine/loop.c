@@ -165,34 +165,18 @@ loop_end(Loop *self)
     self->phase = LOOP_IDLE;
 }
 
-/* The next turn polls, whatever is queued. */
-static void
-loop_want_poll(Loop *self)
-{
-    self->turns_since_poll = LOOP_TURNS_PER_POLL;
-    self->turns_at_look = 0;
-}
-
 int
-loop_run(Loop *self)
+loop_run(Loop *self, bool once)
 {
     assert(self->phase == LOOP_RUNNING);
-    loop_want_poll(self);
+    self->turns_since_poll = LOOP_TURNS_PER_POLL;     /* the first turn polls */
+    self->turns_at_look = 0;
     int rc;
     do {
         rc = loop_once(self);
-    } while (rc == 0 && !self->stopping);
-    self->stopping = false;
+    } while (rc == 0 && !self->stopping && !once);
+    self->stopping = self->stopping && once;
     return rc < 0 ? rc : loop_raise_kept(self);      /* by the last job's flush */
-}
-
-int
-loop_run_once(Loop *self)
-{
-    assert(self->phase == LOOP_RUNNING);
-    loop_want_poll(self);
-    int rc = loop_once(self);
-    return rc < 0 ? rc : loop_raise_kept(self);
 }
 
 /* ------------------------------------------------------------ what it asks */

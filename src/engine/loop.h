@@ -41,9 +41,10 @@ struct Loop {
     LoopPhase phase;
     bool stopping;               /* stop() was called: leave after this turn */
     bool debug;
-    bool turning;                /* inside loop_run() or loop_run_once() */
+    bool turning;                /* inside loop_run() */
     bool in_poll;                /* inside uv_run */
     bool native_call_soon;  /* type(self).call_soon is ours: the ring path is allowed */
+    bool plain_tasks;        /* in a run: create_task() may make ours without asking */
     int depth;               /* jobs or callbacks of ours that are running Python now */
     unsigned long thread_id;     /* of the runner; 0 when nobody runs it */
     uint64_t turn;               /* turns since the loop was made */
@@ -131,12 +132,9 @@ PyObject *loop_new(PyTypeObject *type, ModuleState *state);
 void loop_begin(Loop *self);
 void loop_end(Loop *self);
 
-/* Turns until stop() or an exception that must leave; the stop is done with then.
- * 0 or -1. */
-int loop_run(Loop *self);
-
-/* One turn, with a poll; a stop() is left for who counts the turns.  0 or -1. */
-int loop_run_once(Loop *self);
+/* Turns until stop() or an exception that must leave; the stop is done with then.  Or
+ * one turn, with a poll, and a stop is left for who makes the turns.  0 or -1. */
+int loop_run(Loop *self, bool once);
 
 /* Let libuv deliver what is pending, without blocking; while closing only. */
 void loop_turn_uv(uv_loop_t *uv);

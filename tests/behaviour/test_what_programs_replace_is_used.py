@@ -109,3 +109,61 @@ def test_a_timer_shows_the_number_that_it_was_given(loop, loop_kind, when):
     timer._when = 7
     assert timer.when() == timer._when == 7
     assert timer < kind(8, len, ("",), loop)
+
+
+def test_a_replaced_task_class_is_used(loop, monkeypatch):
+    """nest_asyncio puts asyncio's Task in Python there; others a subclass of their own."""
+    made = []
+
+    class Mine(asyncio.Task):
+        def __init__(self, coro, **kwargs):
+            made.append(kwargs)
+            super().__init__(coro, **kwargs)
+
+    async def main():
+        inner = asyncio.create_task(asyncio.sleep(0, 42), name="inner")
+        assert type(inner) is Mine and inner.get_name() == "inner"
+        assert inner in asyncio.all_tasks()
+        assert type(asyncio.current_task()) is Mine
+        return await inner
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.tasks, "Task", Mine)
+        assert loop.run_until_complete(main()) == 42
+        assert len(made) == 2 and all(kwargs["loop"] is loop for kwargs in made)
+        loop.set_task_factory(lambda loop, coro, **kwargs: asyncio.Future(loop=loop))
+        coroutine = asyncio.sleep(0)
+        assert type(loop.create_task(coroutine)) is asyncio.Future
+        coroutine.close()
+        loop.set_task_factory(None)
+    stock = loop.create_task(asyncio.sleep(0, 43))
+    assert type(stock) is not Mine and loop.run_until_complete(stock) == 43
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("cls", ["_PyTask", "_CTask"])
+def test_asyncios_own_task_classes_may_be_put_there(loop, monkeypatch, cls):
+    cls = getattr(asyncio.tasks, cls)
+
+    async def main():
+        task = loop.create_task(asyncio.sleep(0.001, 42))
+        assert isinstance(task, cls)
+        return await task
+
+    monkeypatch.setattr(asyncio.tasks, "Task", cls)
+    assert loop.run_until_complete(main()) == 42
+
+
+@pytest.mark.parametrize("junk", [None, 1, int])
+def test_what_is_no_task_class(loop, monkeypatch, junk):
+    coroutine = asyncio.sleep(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.tasks, "Task", junk)
+        with pytest.raises(TypeError):
+            loop.create_task(coroutine)
+        turns(loop)
+        patch.delattr(asyncio.tasks, "Task")
+        with pytest.raises((AttributeError, NameError)):
+            loop.create_task(coroutine)
+    coroutine.close()
+    assert run(loop, asyncio.sleep(0, 42)) == 42
