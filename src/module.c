@@ -95,6 +95,30 @@ module_add_type(PyObject *module, ModuleState *state, const TypeRow *row)
     return row->name == NULL ? 0 : PyModule_AddObjectRef(module, row->name, type);
 }
 
+/* As in asyncio a Task is a Future: isinstance() says so, and Future's methods take it.
+ * Our data lies at one offset in both, and Task overrides all that Future has, but
+ * CPython knows nothing of that: it would see two layouts that exclude each other.  So
+ * the order in which attributes are looked up is told to it here.  0 or -1. */
+static int
+module_make_task_a_future(ModuleState *state)
+{
+    PyTypeObject *task = state->task_type;
+    PyObject *old = task->tp_mro;
+    PyObject *new = PyTuple_New(PyTuple_GET_SIZE(old) + 1);
+    if (new == NULL) {
+        return -1;
+    }
+    PyTuple_SET_ITEM(new, 0, Py_NewRef((PyObject *)task));
+    PyTuple_SET_ITEM(new, 1, Py_NewRef((PyObject *)state->future_type));
+    for (Py_ssize_t i = 1; i < PyTuple_GET_SIZE(old); i++) {
+        PyTuple_SET_ITEM(new, i + 1, Py_NewRef(PyTuple_GET_ITEM(old, i)));
+    }
+    task->tp_mro = new;
+    Py_DECREF(old);
+    PyType_Modified(task);
+    return 0;
+}
+
 /* The library that is loaded must not be older than what we were built for needs,
  * and libuv keeps its ABI within one major version only.  0 or -1. */
 static int
@@ -126,7 +150,7 @@ module_exec(PyObject *module)
             return -1;
         }
     }
-    return registry_setup(state);
+    return module_make_task_a_future(state) < 0 ? -1 : registry_setup(state);
 }
 
 static PyObject *
