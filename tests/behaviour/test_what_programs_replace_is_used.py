@@ -131,10 +131,9 @@ def test_a_replaced_task_class_is_used(loop, monkeypatch):
         patch.setattr(asyncio.tasks, "Task", Mine)
         assert loop.run_until_complete(main()) == 42
         assert len(made) == 2 and all(kwargs["loop"] is loop for kwargs in made)
-        loop.set_task_factory(lambda loop, coro, **kwargs: asyncio.Future(loop=loop))
-        coroutine = asyncio.sleep(0)
-        assert type(loop.create_task(coroutine)) is asyncio.Future
-        coroutine.close()
+        loop.set_task_factory(lambda loop, coro, **kwargs: asyncio.Task(coro, loop=loop))
+        assert type(loop.create_task(asyncio.sleep(0))) is asyncio.Task
+        turns(loop, 3)
         loop.set_task_factory(None)
     stock = loop.create_task(asyncio.sleep(0, 43))
     assert type(stock) is not Mine and loop.run_until_complete(stock) == 43
