@@ -3,15 +3,20 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import pty
 import signal
 import socket
+import subprocess
+import sys
+import termios
 import threading
 import time
 
 import pytest
 
-from tests.tools import Recorder, assert_usable, connected, run_until
+from tests.tools import TESTS, Recorder, assert_usable, connected, run_until
 
 LEAVING = pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
 
@@ -217,3 +222,79 @@ def test_p8_the_runner_turns_ctrl_c_into_cancellation(new_loop):
     with asyncio.Runner(loop_factory=new_loop) as runner, pytest.raises(KeyboardInterrupt):
         runner.run(main())
     assert seen == ["cancelled"]
+
+
+def test_p8_ctrl_c_twice_reaches_who_does_not_listen(new_loop):
+    """The first one cancels the main task, which goes on; the second one raises where it is."""
+    seen = []
+
+    async def main():
+        asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGINT)
+        try:
+            await asyncio.sleep(20)
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(20)
+        except KeyboardInterrupt:
+            seen.append("interrupted")
+            raise
+
+    with asyncio.Runner(loop_factory=new_loop) as runner, pytest.raises(KeyboardInterrupt):
+        runner.run(main())
+    assert seen == ["cancelled", "interrupted"]
+
+
+def test_p8_ctrl_c_while_it_closes(new_loop, unraisable):
+    class Interrupts:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            list(range(1000))
+
+    loop = new_loop()
+    loop.call_soon(print, Interrupts())
+    loop.close()
+    assert loop.is_closed()
+    assert [type(error) for error in unraisable] == [KeyboardInterrupt]
+
+
+AT_A_TERMINAL = """
+import asyncio
+async def main():
+    print("ready", flush=True)
+    try:
+        await asyncio.sleep(50)
+    except asyncio.CancelledError:
+        print("cancelled", flush=True)
+        raise
+with asyncio.Runner(loop_factory=make_loop) as runner:
+    try:
+        runner.run(main())
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+"""
+
+
+def test_p8_ctrl_c_typed_at_a_terminal(loop_kind):
+    ours, theirs = pty.openpty()
+
+    def be_at_it():
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    head = "from functools import partial\nfrom tests.loops import make_loop\n"
+    head += f"make_loop = partial(make_loop, {loop_kind!r})\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", head + AT_A_TERMINAL],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        preexec_fn=be_at_it,
+        cwd=TESTS.parent,
+    ) as process:
+        os.close(theirs)
+        assert process.stdout.readline() == b"ready\n"
+        os.write(ours, b"\x03")
+        assert process.stdout.read() == b"cancelled\ninterrupted\n"
+        assert process.wait(20) == 0
+    os.close(ours)
