@@ -33,20 +33,33 @@
 
 /* ------------------------------------------------------------ make, visit */
 
+/* The C function behind type.call_soon, or NULL.  0 or -1 */
+static int
+loop_type_find_call_soon(PyObject *type, const ModuleState *state, PyMethodDef **found)
+{
+    PyObject *method = PyObject_GetAttr(type, state->str_call_soon);
+    if (method == NULL) {
+        return -1;
+    }
+    *found = Py_IS_TYPE(method, &PyMethodDescr_Type)
+                 ? ((PyMethodDescrObject *)method)->d_method
+                 : NULL;
+    Py_DECREF(method);
+    return 0;
+}
+
 /* Has no subclass overridden call_soon?  Then jobs may enter the ring without
  * it.  1, 0 or -1 */
 static int
-loop_type_is_native(PyTypeObject *type, ModuleState *state)
+loop_type_is_native(PyTypeObject *type, const ModuleState *state)
 {
-    PyObject *ours = PyObject_GetAttr((PyObject *)state->loop_type,
-                                      state->str_call_soon);
-    PyObject *theirs = ours == NULL ? NULL
-                                    : PyObject_GetAttr((PyObject *)type,
-                                                       state->str_call_soon);
-    int native = theirs == NULL ? -1 : ours == theirs;
-    Py_XDECREF(ours);
-    Py_XDECREF(theirs);
-    return native;
+    PyMethodDef *ours, *theirs;
+    if (loop_type_find_call_soon((PyObject *)state->loop_type, state, &ours) < 0
+        || loop_type_find_call_soon((PyObject *)type, state, &theirs) < 0)
+    {
+        return -1;
+    }
+    return ours != NULL && ours == theirs;
 }
 
 static PyObject *
@@ -585,6 +598,56 @@ static PyGetSetDef loop_type_getset[] = {
     {"_scheduled", loop_type_get_scheduled, NULL, NULL, NULL},
     {0},
 };
+
+static int
+loop_type_set_method(PyTypeObject *type, PyMethodDef *method)
+{
+    PyObject *own = PyDescr_NewMethod(type, method);
+    if (own == NULL) {
+        return -1;
+    }
+    int rc = PyObject_SetAttrString((PyObject *)type, method->ml_name, own);
+    Py_DECREF(own);
+    return rc;
+}
+
+/* type.name = our method, if that is what it inherits.  0 or -1 */
+static int
+loop_type_own_method(PyTypeObject *type, PyObject *base, PyMethodDef *method)
+{
+    const char *name = method->ml_name;
+    PyObject *ours = PyObject_GetAttrString(base, name);
+    PyObject *theirs =
+        ours == NULL ? NULL : PyObject_GetAttrString((PyObject *)type, name);
+    int rc = theirs == NULL ? -1 : 0;
+    if (rc == 0 && ours == theirs) {
+        rc = loop_type_set_method(type, method);
+    }
+    Py_XDECREF(ours);
+    Py_XDECREF(theirs);
+    return rc;
+}
+
+PyObject *
+loop_type_py_own_methods(PyObject *module, PyObject *type)
+{
+    PyObject *base = (PyObject *)state_of_module(module)->loop_type;
+    if (!PyType_Check(type)
+        || !PyType_IsSubtype((PyTypeObject *)type, (PyTypeObject *)base))
+    {
+        PyErr_SetString(PyExc_TypeError, "own_methods() takes a subclass of Loop");
+        return NULL;
+    }
+    for (PyMethodDef *method = loop_type_methods; method->ml_name != NULL; method++) {
+        /* Those with an underscore are our own, and some are asked whether they are. */
+        if (method->ml_name[0] != '_'
+            && loop_type_own_method((PyTypeObject *)type, base, method) < 0)
+        {
+            return NULL;
+        }
+    }
+    Py_RETURN_NONE;
+}
 
 static PyType_Slot loop_type_slots[] = {
     {Py_tp_doc, (void *)loop_type_doc},

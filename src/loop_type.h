@@ -9,4 +9,8 @@
 
 extern PyType_Spec loop_spec;
 
+/* own_methods(type): descriptors of its own for a subclass of Loop.  The interpreter's
+ * fast ways of calling a method in C are for objects of exactly the method's class. */
+PyObject *loop_type_py_own_methods(PyObject *module, PyObject *type);
+
 #endif

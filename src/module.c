@@ -170,6 +170,9 @@ static PyMethodDef module_methods[] = {
     {"tls_driver", tls_direct_py_driver, METH_NOARGS,
      "tls_driver()\n--\n\nWho encrypts and decrypts: OpenSSL called directly, or the "
      "ssl module and why."},
+    {"own_methods", loop_type_py_own_methods, METH_O,
+     "own_methods(type, /)\n--\n\nGive a subclass of Loop the inherited methods as its "
+     "own: the interpreter calls those of exactly an object's class faster."},
     {"after_fork", fork_py_after, METH_NOARGS,
      "after_fork()\n--\n\nIn a child of os.fork(): give every loop descriptors of its "
      "own."},

@@ -183,3 +183,6 @@ class Loop(_core.Loop, asyncio.AbstractEventLoop):
     remove_signal_handler = _signals.remove_signal_handler
     _handle_signal = _signals.handle_signal
     _check_signal = staticmethod(_signals.check_signal)
+
+
+_core.own_methods(Loop)

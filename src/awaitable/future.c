@@ -246,25 +246,62 @@ future_clear(PyObject *self)
     return future_base_clear(self);
 }
 
+static PyObject **
+future_weakrefs(PyObject *self)
+{
+    /* The list's place is the base's affair: before or behind the object's head. */
+    return (PyObject **)((char *)self + Py_TYPE(self)->tp_weaklistoffset);
+}
+
 void
 future_clear_weakrefs(PyObject *self)
 {
-    /* The list's place is the base's affair: before or behind the object's head. */
-    Py_ssize_t offset = Py_TYPE(self)->tp_weaklistoffset;
-    if (*(PyObject **)((char *)self + offset) != NULL) {
+    if (*future_weakrefs(self) != NULL) {
         PyObject_ClearWeakRefs(self);
     }
 }
 
-void
-future_dealloc(PyObject *self)
+/* Is there certainly nothing to clear in the base's half?  Up to 3.12 only a plain
+ * __dict__ is ever used there. */
+static inline bool
+future_base_is_empty(PyObject *self)
+{
+    return !PY_AT_LEAST_3_13
+           && *(PyObject **)((char *)self + Py_TYPE(self)->tp_dictoffset) == NULL;
+}
+
+/* Does it own nothing but its loop?  So it is with most that somebody has waited
+ * for; then no code can run and no other object dies with it. */
+static bool
+future_is_bare(PyObject *self, const FutureData *f)
+{
+    const PyObject *const owned[] = {
+        f->first,          f->first_context,   f->rest,
+        f->exception,      f->exception_tb,    f->source_traceback,
+        f->cancel_message, f->cancelled_error, *future_weakrefs(self),
+    };
+    uintptr_t any = 0;
+    for (size_t i = 0; i < Py_ARRAY_LENGTH(owned); i++) {
+        any |= (uintptr_t)owned[i]; /* without a jump */
+    }
+    return any == 0 && (f->result == Py_None || f->result == NULL)
+           && future_base_is_empty(self);
+}
+
+/* Put a dead, untracked one on the loop's list: true.  False: it is to be freed. */
+static inline bool
+future_recycle(PyObject *self, Loop *native)
+{
+    return Py_TYPE(self)->tp_dealloc == future_dealloc && native != NULL
+           && !PyObject_GC_IsFinalized(self) /* it would not be a second time */
+           && freelist_give(&native->spares.futures, self);
+}
+
+static void
+future_dealloc_slow(PyObject *self)
 {
     FutureData *f = future_data(self);
     PyTypeObject *type = Py_TYPE(self);
-    if (UNLIKELY(f->log_traceback) && PyObject_CallFinalizerFromDealloc(self) < 0) {
-        return;
-    }
-    PyObject_GC_UnTrack(self);
     Py_TRASHCAN_BEGIN(self, future_dealloc)
     future_clear_weakrefs(self);
     Loop *native = f->native;
@@ -272,14 +309,34 @@ future_dealloc(PyObject *self)
     future_clear_data(f, &loop);
     future_base_clear(self);
     /* The loop is alive until the last line, and with it its free list. */
-    if (type->tp_dealloc != future_dealloc || native == NULL
-        || PyObject_GC_IsFinalized(self)       /* it would not be a second time */
-        || !freelist_give(&native->spares.futures, self)) {
+    if (!future_recycle(self, native)) {
         type->tp_free(self);
         Py_DECREF(type);
     }
     Py_XDECREF(loop);
     Py_TRASHCAN_END
+}
+
+void
+future_dealloc(PyObject *self)
+{
+    FutureData *f = future_data(self);
+    if (UNLIKELY(f->log_traceback) && PyObject_CallFinalizerFromDealloc(self) < 0) {
+        return;
+    }
+    PyObject_GC_UnTrack(self);
+    PyObject *loop = f->loop;
+    if (LIKELY(future_is_bare(self, f)) && LIKELY(future_recycle(self, f->native))) {
+        Py_XDECREF(f->result);
+        f->result = NULL;
+        f->loop = NULL;
+        f->native = NULL;
+        f->status = FUTURE_PENDING;
+        f->blocking = false;
+        Py_DECREF(loop);
+        return;
+    }
+    future_dealloc_slow(self);
 }
 
 /* -------------------------------------------------- callbacks become jobs */

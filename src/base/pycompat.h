@@ -24,11 +24,7 @@ enum {
 };
 
 /* What isinstance() sees in the handles of call_soon_threadsafe(). */
-#if PY_VERSION_HEX >= 0x030e0000
-#define PYCOMPAT_SHARED_HANDLE "_ThreadSafeHandle"
-#else
-#define PYCOMPAT_SHARED_HANDLE "Handle"
-#endif
+#define PYCOMPAT_SHARED_HANDLE (PY_AT_LEAST_3_14 ? "_ThreadSafeHandle" : "Handle")
 
 #ifdef Py_GIL_DISABLED
 enum { PY_FREE_THREADED = 1 };
@@ -88,6 +84,14 @@ Py_HashPointer(const void *address)
 {
     return _Py_HashPointer(address);
 }
+
+static inline int /* 1 and *op (new); 0 and NULL: gone */
+PyWeakref_GetRef(PyObject *ref, PyObject **op)
+{
+    *op = PyWeakref_GET_OBJECT(ref);
+    *op = *op == Py_None ? NULL : Py_NewRef(*op);
+    return *op != NULL;
+}
 #endif
 
 /* A debug interpreter keeps the sum of all reference counts: there an object must
@@ -122,11 +126,7 @@ pycompat_is_unique(PyObject *op)
 
 /* The traverse of Future's and Task's bases visits the type, but it is called on
  * 3.14 and later only (see pycompat_visit_base_dict). */
-#if PY_VERSION_HEX < 0x030e0000
-#define PYCOMPAT_VISIT_SUBTYPE(self) Py_VISIT(Py_TYPE(self))
-#else
-#define PYCOMPAT_VISIT_SUBTYPE(self) ((void)0)
-#endif
+#define PYCOMPAT_VISIT_SUBTYPE(self) Py_VISIT(PY_AT_LEAST_3_14 ? NULL : Py_TYPE(self))
 
 /* Visit the __dict__ that asyncio's Future keeps for its subclasses: a plain slot up
  * to 3.12, managed by the interpreter since. */

@@ -15,6 +15,8 @@
 
 #include "awaitable/future.h"
 #include "base/call.h"
+#include "base/places.h"
+#include "base/pycompat.h"
 #include "engine/loop.h"
 
 /* ------------------------------------------------------- is all as delivered? */
@@ -97,21 +99,30 @@ stdreader_check_types(const ModuleState *state)
     return same;
 }
 
-/* Are both types as they were?  A change of a type, or of one of its bases, changes
- * its version; so mostly two numbers are compared. */
-static bool
-stdreader_types_are_stock(ModuleState *state)
+/* Compare again what the types hold, and remember their versions. */
+COLD static bool
+stdreader_look_again(ModuleState *state)
 {
     StdStreams *streams = &state->streams;
-    const PyTypeObject *protocol = (PyTypeObject *)streams->protocol;
-    const PyTypeObject *reader = (PyTypeObject *)streams->reader;
-    if (UNLIKELY(protocol->tp_version_tag != streams->protocol_version
-                 || reader->tp_version_tag != streams->reader_version
-                 || protocol->tp_version_tag == 0 || reader->tp_version_tag == 0)) {
-        streams->are_stock = stdreader_check_types(state);
-        /* The look-ups have given versions to types that had none. */
-        streams->protocol_version = protocol->tp_version_tag;
-        streams->reader_version = reader->tp_version_tag;
+    streams->are_stock = stdreader_check_types(state);
+    /* The look-ups have given versions to types that had none. */
+    streams->protocol_version = ((PyTypeObject *)streams->protocol)->tp_version_tag;
+    streams->reader_version = ((PyTypeObject *)streams->reader)->tp_version_tag;
+    return streams->are_stock;
+}
+
+/* Are both types as they were?  A change of a type, or of one of its bases, changes
+ * its version; so mostly two numbers are compared. */
+static inline bool
+stdreader_types_are_stock(ModuleState *state)
+{
+    const StdStreams *streams = &state->streams;
+    unsigned protocol = ((PyTypeObject *)streams->protocol)->tp_version_tag;
+    unsigned reader = ((PyTypeObject *)streams->reader)->tp_version_tag;
+    if (UNLIKELY(protocol != streams->protocol_version || protocol == 0
+                 || reader != streams->reader_version || reader == 0))
+    {
+        return stdreader_look_again(state);
     }
     return streams->are_stock;
 }
@@ -132,23 +143,80 @@ stdreader_has_stock(PyObject *object, PyObject *name, PyObject *function)
     return stock;
 }
 
-/* -------------------------------------------------------------------- feeding */
+/* ----------------------------------------------------- what feed_data() looks at */
 
-/* What feed_data() looks at.  All owned. */
+/* All owned; NULL until read. */
 typedef struct StdReader {
-    PyObject *eof;
-    PyObject *buffer;
-    PyObject *waiter;
-    PyObject *limit;
+    PyObject *fields[STDREADER_FIELDS];
+    PyObject **values; /* borrowed: the reader's places; NULL if looked up */
 } StdReader;
 
 static void
 stdreader_let_go(StdReader *r)
 {
-    Py_XDECREF(r->eof);
-    Py_XDECREF(r->buffer);
-    Py_XDECREF(r->waiter);
-    Py_XDECREF(r->limit);
+    for (int i = 0; i < STDREADER_FIELDS; i++) {
+        Py_XDECREF(r->fields[i]);
+    }
+}
+
+static PyObject * /* -> borrowed */
+stdreader_member(const ModuleState *state, StdReaderMember member)
+{
+    return PyTuple_GET_ITEM(state->streams.members, member);
+}
+
+/* Is what feed_data() calls the reader's class's own? */
+static bool
+stdreader_is_stock(const ModuleState *state, PyObject *reader)
+{
+    return stdreader_has_stock(reader, state->str_feed_data,
+                               stdreader_member(state, STDREADER_FEED_DATA))
+           && stdreader_has_stock(reader, state->str__wakeup_waiter,
+                                  stdreader_member(state, STDREADER_WAKEUP_WAITER));
+}
+
+static PyObject * /* -> borrowed */
+stdreader_field_name(const ModuleState *state, StdReaderField field)
+{
+    PyObject *const names[STDREADER_FIELDS] = {
+        state->str__eof,
+        state->str__buffer,
+        state->str__waiter,
+        state->str__limit,
+    };
+    return names[field];
+}
+
+/* Read the fields by their names.  False when something is not as it should be. */
+static bool
+stdreader_look_up(const ModuleState *state, PyObject *reader, StdReader *r)
+{
+    if (!stdreader_is_stock(state, reader)) {
+        return false;
+    }
+    for (int i = 0; i < STDREADER_FIELDS; i++) {
+        r->fields[i] = PyObject_GetAttr(reader, stdreader_field_name(state, i));
+        if (r->fields[i] == NULL) {
+            PyErr_Clear();
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Read the fields where they lie.  False when it has to be done by their names. */
+static bool
+stdreader_look_at(const StdPlaces *places, PyObject *reader, StdReader *r)
+{
+    PyObject **values = places->known ? places_of(reader) : NULL;
+    if (UNLIKELY(values == NULL || !places_are_just(values, places->count))) {
+        return false;
+    }
+    for (int i = 0; i < STDREADER_FIELDS; i++) {
+        r->fields[i] = Py_NewRef(values[places->fields[i]]);
+    }
+    r->values = values;
+    return true;
 }
 
 /* Is the reader in a state that we know how to go on from?  Changes nothing. */
@@ -156,22 +224,44 @@ static bool
 stdreader_open(const ModuleState *state, PyObject *reader, StdReader *r)
 {
     if (!Py_IS_TYPE(reader, (PyTypeObject *)state->streams.reader)
-        || !stdreader_has_stock(
-            reader, state->str_feed_data,
-            PyTuple_GET_ITEM(state->streams.members, STDREADER_FEED_DATA))) {
+        || (UNLIKELY(!stdreader_look_at(&state->streams.places, reader, r))
+            && !stdreader_look_up(state, reader, r)))
+    {
         return false;
     }
-    if (UNLIKELY((r->eof = PyObject_GetAttr(reader, state->str__eof)) == NULL
-                 || (r->buffer = PyObject_GetAttr(reader, state->str__buffer)) == NULL
-                 || (r->waiter = PyObject_GetAttr(reader, state->str__waiter)) == NULL
-                 || (r->limit = PyObject_GetAttr(reader, state->str__limit)) == NULL)) {
-        PyErr_Clear();
-        return false;
-    }
-    return r->eof == Py_False && PyByteArray_CheckExact(r->buffer)
-           && PyLong_CheckExact(r->limit)
-           && (r->waiter == Py_None || Py_IS_TYPE(r->waiter, state->future_type));
+    const PyObject *waiter = r->fields[STDREADER_WAITER];
+    return r->fields[STDREADER_EOF] == Py_False
+           && PyByteArray_CheckExact(r->fields[STDREADER_BUFFER])
+           && PyLong_CheckExact(r->fields[STDREADER_LIMIT])
+           && (waiter == Py_None || Py_IS_TYPE(waiter, state->future_type));
 }
+
+/* ----------------------------------------------------------------- their places */
+
+/* Find them with the first reader that is as its __init__() made it.  `reader` is of
+ * exactly asyncio's type.  False: it is to be looked up for ever. */
+static bool
+stdreader_find_places(const ModuleState *state, PyObject *protocol, PyObject *reader,
+                      StdPlaces *places)
+{
+    int reference = places_find(protocol, state->str__stream_reader_wr);
+    if (reference < 0 || !stdreader_is_stock(state, reader)) {
+        return false;
+    }
+    places->reference = (uint8_t)reference;
+    for (int i = 0; i < STDREADER_FIELDS; i++) {
+        int place = places_find(reader, stdreader_field_name(state, i));
+        if (place < 0) {
+            return false;
+        }
+        places->fields[i] = (uint8_t)place;
+    }
+    PyObject *const *values = places_of(reader);
+    places->count = (uint8_t)places_taken(values);
+    return places_are_just(values, places->count);
+}
+
+/* -------------------------------------------------------------------- feeding */
 
 /* buffer.extend(data).  0, or -1 with BufferError or MemoryError */
 static int
@@ -189,13 +279,27 @@ stdreader_extend(PyObject *buffer, const char *data, size_t size)
     return 0;
 }
 
+/* reader._waiter = None; we hold what was there.  0 or -1 */
+static int
+stdreader_forget_waiter(const ModuleState *state, PyObject *reader, const StdReader *r)
+{
+    if (UNLIKELY(r->values == NULL || !places_are_alone(reader))) {
+        return PyObject_SetAttr(reader, state->str__waiter, Py_None);
+    }
+    PyObject **place = &r->values[state->streams.places.fields[STDREADER_WAITER]];
+    Py_DECREF(*place);
+    *place = Py_NewRef(Py_None);
+    return 0;
+}
+
 /* The reader's _wakeup_waiter().  0 or -1 */
 static int
-stdreader_wake(const ModuleState *state, PyObject *reader, PyObject *waiter)
+stdreader_wake(const ModuleState *state, PyObject *reader, const StdReader *r)
 {
-    if (PyObject_SetAttr(reader, state->str__waiter, Py_None) < 0) {
+    if (stdreader_forget_waiter(state, reader, r) < 0) {
         return -1;
     }
+    PyObject *waiter = r->fields[STDREADER_WAITER];
     FutureData *f = future_data(waiter);
     if (f->status == FUTURE_CANCELLED) {
         return 0;
@@ -255,16 +359,17 @@ static int
 stdreader_feed(Transport *transport, PyObject *reader, const char *data, size_t size)
 {
     const ModuleState *state = transport->loop->state;
-    StdReader r = {NULL, NULL, NULL, NULL};
+    StdReader r = {.values = NULL};
     if (!stdreader_open(state, reader, &r)) {
         stdreader_let_go(&r);
         return 0;
     }
-    int rc = stdreader_extend(r.buffer, data, size);
-    if (rc == 0 && r.waiter != Py_None) {
-        rc = stdreader_wake(state, reader, r.waiter);
+    PyObject *buffer = r.fields[STDREADER_BUFFER];
+    int rc = stdreader_extend(buffer, data, size);
+    if (rc == 0 && r.fields[STDREADER_WAITER] != Py_None) {
+        rc = stdreader_wake(state, reader, &r);
     }
-    if (rc == 0 && UNLIKELY(stdreader_is_over(r.buffer, r.limit))) {
+    if (rc == 0 && UNLIKELY(stdreader_is_over(buffer, r.fields[STDREADER_LIMIT]))) {
         PyObject *context = Py_NewRef(transport->context);
         rc = stdreader_pause(state, reader, context);
         Py_DECREF(context);
@@ -301,16 +406,20 @@ stdreader_call_python(Transport *transport, PyObject *protocol, const char *data
 static PyObject *
 stdreader_of(const ModuleState *state, PyObject *protocol)
 {
+    const StdPlaces *places = &state->streams.places;
+    PyObject *const *values = places->known ? places_of(protocol) : NULL;
+    PyObject *ref = values == NULL ? NULL : Py_XNewRef(values[places->reference]);
+    if (UNLIKELY(ref == NULL)) {
+        ref = PyObject_GetAttr(protocol, state->str__stream_reader_wr);
+    }
     PyObject *reader = NULL;
-    PyObject *ref = PyObject_GetAttr(protocol, state->str__stream_reader_wr);
     if (LIKELY(ref != NULL && PyWeakref_CheckRefExact(ref))) {
-        reader = PyObject_CallNoArgs(ref);
+        (void)PyWeakref_GetRef(ref, &reader);
+    }
+    else {
+        PyErr_Clear();
     }
     Py_XDECREF(ref);
-    PyErr_Clear();
-    if (reader == Py_None) {
-        Py_CLEAR(reader);
-    }
     return reader;
 }
 
@@ -338,6 +447,24 @@ static const Consumer stdreader_consumer = {
     .received = stdreader_received,
 };
 
+/* Once in the life of the interpreter: learn where the fields lie.  Not in debug mode,
+ * in which a reader has one more. */
+static void
+stdreader_learn(Loop *loop, PyObject *protocol)
+{
+    ModuleState *state = loop->state;
+    StdPlaces *places = &state->streams.places;
+    if (LIKELY(places->tried) || loop->debug) {
+        return;
+    }
+    PyObject *reader = stdreader_of(state, protocol);
+    if (reader != NULL && Py_IS_TYPE(reader, (PyTypeObject *)state->streams.reader)) {
+        places->tried = true;
+        places->known = stdreader_find_places(state, protocol, reader, places);
+    }
+    Py_XDECREF(reader);
+}
+
 int
 stdreader_find(Transport *transport, const Consumer **consumer, PyObject **self)
 {
@@ -353,6 +480,7 @@ stdreader_find(Transport *transport, const Consumer **consumer, PyObject **self)
             PyTuple_GET_ITEM(state->streams.members, STDREADER_DATA_RECEIVED))) {
         return 0;                    /* somebody's own, on this one object */
     }
+    stdreader_learn(transport->loop, protocol);
     *consumer = &stdreader_consumer;
     *self = Py_NewRef(protocol);
     return 1;

@@ -10,6 +10,7 @@
 #ifndef HOTLOOP_TRANSPORT_H
 #define HOTLOOP_TRANSPORT_H
 
+#include "base/pycompat.h"
 #include "engine/loop.h"
 #include "io/write_queue.h"
 
@@ -119,6 +120,20 @@ typedef struct Stream {
 /* Fields of a fresh object.  Takes references to all arguments. */
 void transport_init(Transport *self, const TransportOps *ops, Loop *loop,
                     PyObject *protocol, PyObject *context);
+
+/* The transport is in use: calling its methods is to be cheap.  3.11 remembers nothing
+ * for a call on an object whose __dict__ has yet to be made, and looks the method up
+ * every time.  May run the GC. */
+static inline void
+transport_in_use(Transport *self)
+{
+    if (!PY_AT_LEAST_3_12 && UNLIKELY(self->dict == NULL)) {
+        self->dict = PyDict_New();
+        if (self->dict == NULL) {
+            PyErr_Clear(); /* then they are looked up */
+        }
+    }
+}
 
 /* protocol.name(arg) in our context; arg may be NULL.  -> new or NULL */
 PyObject *transport_call(Transport *self, PyObject *name, PyObject *arg);

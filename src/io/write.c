@@ -480,6 +480,7 @@ write_py_write(PyObject *op, PyObject *data)
 {
     Stream *self = (Stream *)op;
     int rc = 0;
+    transport_in_use(&self->transport);
     if (UNLIKELY(!PyBytes_CheckExact(data) || self->eof
                  || self->empty_waiter != NULL)) {
         rc = write_unusual(self, data);

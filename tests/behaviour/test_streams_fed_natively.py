@@ -469,6 +469,67 @@ def test_one_reader_is_patched(loop, line):
     assert seen == [b"2"]
 
 
+@pytest.mark.parametrize("gone", [None, "_exception", "_loop"])
+@pytest.mark.parametrize("name", ["feed_data", "_wakeup_waiter"])
+def test_a_method_among_the_readers_attributes(loop, line, name, gone):
+    """Also when it is one attribute more and another one less."""
+    seen = []
+    original = getattr(line.reader, name)
+    line.send(b"1")
+    if gone:
+        delattr(line.reader, gone)
+
+    def patched(*args):
+        seen.append(args)
+        return original(*args)
+
+    setattr(line.reader, name, patched)
+    line.far.sendall(b"2")
+    run_until(loop, lambda: line.reader._buffer == b"12")
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("whose", ["reader", "protocol"])
+def test_the_attributes_are_asked_for_as_a_dict(loop, line, whose, is_native):
+    """From then on the interpreter keeps them in another way."""
+    line.send(b"1")
+    attributes = vars(getattr(line, whose))
+    with _Calls() as calls:
+        line.send(b"2" * 9)
+    assert calls.number == (0 if is_native else 1)
+    other = asyncio.StreamReader(loop=loop)
+    if whose == "protocol":
+        attributes["_stream_reader_wr"] = weakref.ref(other)
+    else:
+        attributes["_buffer"] = other._buffer
+    line.far.sendall(b"3")
+    run_until(loop, lambda: other._buffer == b"3")
+    reading = loop.create_task((other if whose == "protocol" else line.reader).read(9))
+    run(loop, asyncio.sleep(0))
+    assert run(loop, reading) == b"3"
+
+
+def test_the_attributes_are_replaced_as_a_whole(loop, line):
+    line.send(b"1")
+    before = vars(line.reader)
+    line.reader.__dict__ = {**before, "_buffer": bytearray(b"new ")}
+    line.far.sendall(b"2")
+    run_until(loop, lambda: line.reader._buffer == b"new 2")
+    assert before["_buffer"] == b"1"
+
+
+def test_a_read_that_waits_after_the_dict_was_asked_for(loop, line):
+    """The waiter is forgotten in the dict, too."""
+    reading = loop.create_task(line.reader.readline())
+    run(loop, asyncio.sleep(0))
+    attributes = vars(line.reader)
+    assert attributes["_waiter"] is not None
+    line.far.sendall(b"line\n")
+    run_until(loop, lambda: line.reader._waiter is None)
+    assert attributes["_waiter"] is None
+    assert run(loop, reading) == b"line\n"
+
+
 def test_one_protocol_is_patched(loop, stream_kind, reader_class):
     seen = []
     reader, protocol, opened = open_line(loop, stream_kind, reader_class)
@@ -706,6 +767,23 @@ async def main():
 hotloop.run(main())
 print("native" if not calls else "python")
 """
+#: The first reader that the process has is not like the others.
+_ODD_ONE = """
+async def odd():
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(loop=loop)
+    ODD
+    near, far = __import__("socket").socketpair()
+    protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+    transport, _ = await loop.create_connection(lambda: protocol, sock=near)
+    far.sendall(b"odd")
+    assert await reader.read(10) == b"odd"
+    transport.close()
+    far.close()
+
+import hotloop
+hotloop.run(odd())
+"""
 _PATCH = """
 import functools
 original = asyncio.StreamReader.feed_data
@@ -723,6 +801,11 @@ asyncio.StreamReader.feed_data = feed_data
         ("native_streams", "", "python"),
         ("none", "", "python"),
         ("", _PATCH, "python"),
+        ("", _ODD_ONE.replace("ODD", "reader.mine = 1"), "native"),
+        ("", _ODD_ONE.replace("ODD", "reader.feed_data = reader.feed_data"), "native"),
+        ("", _ODD_ONE.replace("ODD", "vars(reader)"), "native"),
+        ("", _ODD_ONE.replace("ODD", "del reader._exception; reader._exception = None"), "native"),
+        ("", _ODD_ONE.replace("ODD", "loop.set_debug(True)"), "native"),
     ],
 )
 def test_how_to_turn_it_off(off, patch, path):

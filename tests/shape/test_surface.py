@@ -72,6 +72,28 @@ def test_asyncios_loop_has_the_same_parameters(name):
         )
 
 
+def test_the_loop_has_the_methods_of_c_as_its_own():
+    """The interpreter calls a method in C fast for objects of exactly the method's class."""
+    inherited = [
+        name
+        for name in own_names(_core.Loop)
+        if inspect.ismethoddescriptor(getattr(hotloop.Loop, name))
+    ]
+    assert "call_soon" in inherited and "_run_once" in inherited
+    for name in inherited:
+        owner = _core.Loop if name.startswith("_") else hotloop.Loop
+        assert getattr(hotloop.Loop, name).__objclass__ is owner, name
+    loop = hotloop.new_event_loop()
+    assert loop.call_soon.__doc__ == _core.Loop.call_soon.__doc__
+    loop.close()
+
+
+def test_methods_are_given_to_subclasses_only():
+    for wrong in (1, int, asyncio.AbstractEventLoop):
+        with pytest.raises(TypeError):
+            _core.own_methods(wrong)
+
+
 def test_exported_names_exist_once():
     assert len(set(hotloop.__all__)) == len(hotloop.__all__)
     missing = [name for name in hotloop.__all__ if not hasattr(hotloop, name)]
