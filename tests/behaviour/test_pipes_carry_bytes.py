@@ -81,6 +81,24 @@ def test_much_arrives_whole_and_in_order(loop, ends):
     settle(loop)
 
 
+def test_large_and_small_pieces_take_turns(loop):
+    """What one read brought is the guess for the next, and here always a wrong one."""
+    near, far = two_ends("pipe", None)
+    reader, received = read_from(loop, near)
+    wanted = bytearray()
+    with far:
+        for size in (65_536, 1, 40_000, 65_536, 33_000, 5, 60_000, 32_768, 65_536, 32_767, 2):
+            piece = os.urandom(size)
+            wanted.extend(piece)
+            assert far.write(piece) == size
+            run_until(loop, lambda: len(received.data) == len(wanted))
+    run_until(loop, lambda: received.lost)
+    assert received.data == wanted
+    pieces = [event[1] for event in received.events if event[0] == "data"]
+    assert len({id(piece) for piece in pieces}) == len(pieces)  # each one is the protocol's own
+    reader.close()
+
+
 def test_a_buffer_may_be_changed_once_it_is_written(loop, ends):
     reader, received = read_from(loop, ends[0])
     writer, _ = write_to(loop, ends[1])
