@@ -198,8 +198,8 @@ PyObject *
 schedule_py_add_callback(PyObject *self, PyObject *handle)
 {
     Loop *loop = (Loop *)self;
-    int cancelled = loop_check_closed(loop) < 0 ? -1
-                                                : schedule_is_cancelled(loop, handle);
+    int cancelled =
+        loop_check_closed(loop) < 0 ? -1 : schedule_is_cancelled(loop, handle);
     if (cancelled != 0) {
         return cancelled < 0 ? NULL : Py_NewRef(Py_None);
     }

@@ -175,8 +175,8 @@ int
 task_type_begin(Loop *loop)
 {
     PyObject *cls = task_type_find_class(loop);
-    loop->plain_tasks = loop->native_call_soon
-                        && cls == (PyObject *)loop->state->task_type;
+    loop->plain_tasks =
+        loop->native_call_soon && cls == (PyObject *)loop->state->task_type;
     Py_XDECREF(cls);
     if (cls == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();                   /* create_task() says so */
