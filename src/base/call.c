@@ -43,6 +43,17 @@ call_in_context(PyObject *context, PyObject *callable, PyObject *const *args,
 }
 
 PyObject *
+call_inside_context(PyObject *context, PyObject *callable, PyObject *const *args,
+                    size_t nargsf)
+{
+    if (UNLIKELY(PyContext_Enter(context) < 0)) {
+        PyErr_Clear();
+        return PyObject_Vectorcall(callable, args, nargsf, NULL);
+    }
+    return call_leave(context, PyObject_Vectorcall(callable, args, nargsf, NULL));
+}
+
+PyObject *
 call_in_context0(PyObject *context, PyObject *callable)
 {
     PyObject *args[1] = {NULL};
@@ -68,10 +79,12 @@ call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b)
 }
 
 PyObject *
-call_method_in_context(PyObject *context, PyObject *self, PyObject *name, PyObject *arg)
+call_method_inside_context(PyObject *context, PyObject *self, PyObject *name,
+                           PyObject *arg)
 {
-    if (PyContext_Enter(context) < 0) {
-        return NULL;
+    if (UNLIKELY(PyContext_Enter(context) < 0)) {
+        PyErr_Clear();
+        return call_method(self, name, arg, NULL);
     }
     return call_leave(context, call_method(self, name, arg, NULL));
 }

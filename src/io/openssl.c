@@ -27,17 +27,45 @@ typedef struct OpensslRow {
 } OpensslRow;
 
 static const OpensslRow openssl_rows[] = {
-#define ROW(name) {#name, offsetof(OpenSsl, name)}
-    ROW(SSL_read), ROW(SSL_write), ROW(SSL_pending), ROW(SSL_get_error),
-    ROW(SSL_get_shutdown), ROW(SSL_get_rbio), ROW(SSL_get_wbio), ROW(SSL_set0_rbio),
-    ROW(SSL_set0_wbio), ROW(BIO_new), ROW(BIO_free), ROW(BIO_up_ref), ROW(BIO_read),
-    ROW(BIO_write), ROW(BIO_ctrl_pending), ROW(BIO_get_data), ROW(BIO_set_data),
-    ROW(BIO_set_init), ROW(BIO_set_flags), ROW(BIO_clear_flags), ROW(BIO_get_new_index),
-    ROW(BIO_meth_new), ROW(BIO_meth_free), ROW(BIO_meth_set_read),
-    ROW(BIO_meth_set_write), ROW(BIO_meth_set_ctrl), ROW(BIO_meth_set_destroy),
-    ROW(ERR_peek_error), ROW(ERR_clear_error), ROW(CRYPTO_get_ex_new_index),
-    ROW(CRYPTO_free_ex_index), ROW(OpenSSL_version_num), ROW(OpenSSL_version),
-    ROW(BIO_ctrl), ROW(BUF_MEM_new),
+#define ROW(name)                      \
+    {                                  \
+#name, offsetof(OpenSsl, name) \
+    }
+    ROW(SSL_read),
+    ROW(SSL_write),
+    ROW(SSL_pending),
+    ROW(SSL_get_error),
+    ROW(SSL_get_shutdown),
+    ROW(SSL_get_rbio),
+    ROW(SSL_get_wbio),
+    ROW(SSL_set0_rbio),
+    ROW(SSL_set0_wbio),
+    ROW(BIO_new),
+    ROW(BIO_free),
+    ROW(BIO_up_ref),
+    ROW(BIO_read),
+    ROW(BIO_write),
+    ROW(BIO_ctrl_pending),
+    ROW(BIO_get_data),
+    ROW(BIO_set_data),
+    ROW(BIO_set_init),
+    ROW(BIO_set_flags),
+    ROW(BIO_clear_flags),
+    ROW(BIO_get_new_index),
+    ROW(BIO_meth_new),
+    ROW(BIO_meth_free),
+    ROW(BIO_meth_set_read),
+    ROW(BIO_meth_set_write),
+    ROW(BIO_meth_set_ctrl),
+    ROW(BIO_meth_set_destroy),
+    ROW(ERR_peek_error),
+    ROW(ERR_clear_error),
+    ROW(CRYPTO_get_ex_new_index),
+    ROW(CRYPTO_free_ex_index),
+    ROW(OpenSSL_version_num),
+    ROW(OpenSSL_version),
+    ROW(BIO_ctrl),
+    ROW(BUF_MEM_new),
 #undef ROW
 };
 
@@ -195,6 +223,30 @@ openssl_probe(OpenSsl *found, const ModuleState *state)
 
 /* --------------------------------------------------------------------- finding */
 
+/* The first interpreter's findings are everybody's: of kinds of BIOs a process can make
+ * 127 in all, so there is one of ours.  -> NULL, or why not */
+static const char *
+openssl_keep(OpenSsl *found)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    const char *why = NULL;
+    pthread_mutex_lock(&lock);
+    if (openssl.wire == NULL) {
+        found->wire = tls_wire_kind(found);
+        if (found->wire != NULL) {
+            openssl = *found;
+        }
+        else {
+            why = "there is no memory for it";
+        }
+    }
+    else if (memcmp(found, &openssl, offsetof(OpenSsl, wire)) != 0) {
+        why = "another interpreter has another one";
+    }
+    pthread_mutex_unlock(&lock);
+    return why;
+}
+
 static const char *
 openssl_look(OpenSsl *found, ModuleState *state)
 {
@@ -214,8 +266,8 @@ openssl_look(OpenSsl *found, ModuleState *state)
     else if (!openssl_import(state, module) || !openssl_probe(found, state)) {
         why = "the objects of the ssl module are not as expected";
     }
-    else if ((found->wire = tls_wire_kind(found)) == NULL) {
-        why = "there is no memory for it";
+    else {
+        why = openssl_keep(found);
     }
     if (library != NULL) {
         dlclose(library); /* _ssl keeps it */
@@ -227,24 +279,11 @@ openssl_look(OpenSsl *found, ModuleState *state)
 const char *
 openssl_find(ModuleState *state)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    if (state->openssl.was_sought) {
-        return state->openssl.refused;
+    if (!state->openssl.was_sought) {
+        OpenSsl found = {0};
+        state->openssl.refused =
+            PY_FREE_THREADED ? "this Python has no GIL" : openssl_look(&found, state);
+        state->openssl.was_sought = true;
     }
-    OpenSsl found = {0};
-    state->openssl.refused =
-        PY_FREE_THREADED ? "this Python has no GIL" : openssl_look(&found, state);
-    state->openssl.was_sought = true;
-    if (state->openssl.refused != NULL) {
-        return state->openssl.refused;
-    }
-    pthread_mutex_lock(&lock);
-    if (openssl.wire == NULL) {
-        openssl = found;
-    }
-    else {
-        openssl.BIO_meth_free(found.wire); /* another interpreter came first */
-    }
-    pthread_mutex_unlock(&lock);
-    return NULL;
+    return state->openssl.refused;
 }

@@ -37,9 +37,9 @@ enum {
 /* The read side of a stream whose protocol is a BufferedProtocol. */
 struct BufferedReader {
     ReadMethod get_buffer;
-    ReadMethod updated;      /* buffer_updated() */
-    Py_buffer view;          /* the buffer that is lent to libuv; view.obj NULL: none */
-    PyObject *lender;        /* owned: the protocol that lent it; NULL: none */
+    ReadMethod updated; /* buffer_updated() */
+    Py_buffer view;     /* the buffer that is lent to libuv; view.obj NULL: none */
+    PyObject *lender;   /* owned: the protocol that lent it; NULL: none */
 };
 
 char *
@@ -124,12 +124,12 @@ read_offer_spare(Stream *self, uv_buf_t *buf)
 {
     Loop *loop = self->transport.loop;
     Py_ssize_t room = self->bulk + self->bulk / 8;
-    gate_shut(loop);                     /* from here on the GIL is ours */
+    gate_shut(loop); /* from here on the GIL is ours */
     if (!read_spare_fits(loop, room)) {
         PyObject *bytes = PyBytes_FromStringAndSize(NULL, room);
         if (bytes == NULL) {
             PyErr_Clear();
-            return false;                /* there is still the slab */
+            return false; /* there is still the slab */
         }
         read_keep_spare(loop, bytes, room);
         Py_DECREF(bytes);
@@ -252,15 +252,16 @@ read_call(Transport *self, ReadMethod method, PyObject *protocol, PyObject *name
           PyObject *arg)
 {
     PyObject *context = Py_NewRef(self->context);
-    Py_INCREF(protocol);                 /* a look-up may replace it */
+    Py_INCREF(protocol); /* a look-up may replace it */
     PyObject *callable = method.callable == NULL ? PyObject_GetAttr(protocol, name)
                                                  : Py_NewRef(method.callable);
     PyObject *result = NULL;
     if (LIKELY(callable != NULL)) {
         PyObject *args[3] = {NULL, protocol, arg};
         int skip = method.is_function ? 1 : 2;
-        result = call_in_context(context, callable, args + skip,
-                                 (size_t)(3 - skip) | PY_VECTORCALL_ARGUMENTS_OFFSET);
+        result =
+            call_inside_context(context, callable, args + skip,
+                                (size_t)(3 - skip) | PY_VECTORCALL_ARGUMENTS_OFFSET);
         Py_DECREF(callable);
     }
     Py_DECREF(protocol);
@@ -328,7 +329,8 @@ static int
 read_refuse_buffer(Stream *self, PyObject *buffer)
 {
     if (PyErr_ExceptionMatches(PyExc_BufferError)
-        || PyErr_ExceptionMatches(PyExc_TypeError)) {
+        || PyErr_ExceptionMatches(PyExc_TypeError))
+    {
         PyErr_Clear();
         PyErr_Format(PyExc_TypeError,
                      "recv_into() argument 1 must be read-write bytes-like object, "
@@ -474,7 +476,7 @@ read_count_burst(Stream *self, ssize_t nread, size_t room)
         return 0;
     }
     if (!self->reading) {
-        self->burst = 0;             /* paused: that is break enough */
+        self->burst = 0; /* paused: that is break enough */
         return 0;
     }
     self->burst += (uint32_t)(nread < READ_BURST_LIMIT ? nread : READ_BURST_LIMIT);
@@ -482,8 +484,10 @@ read_count_burst(Stream *self, ssize_t nread, size_t room)
         return 0;
     }
     if (ready_push(self->transport.loop, read_go_on, Py_NewRef((PyObject *)self), NULL,
-                   NULL) < 0) {
-        object_unraisable((PyObject *)self);    /* then without a break */
+                   NULL)
+        < 0)
+    {
+        object_unraisable((PyObject *)self); /* then without a break */
         self->burst = 0;
         return 0;
     }

@@ -17,13 +17,13 @@
 #include "io/consumer.h"
 
 enum {
-    TRANSPORT_HIGH_WATER = 64 * 1024,   /* bytes; asyncio's defaults */
+    TRANSPORT_HIGH_WATER = 64 * 1024, /* bytes; asyncio's defaults */
     TRANSPORT_LOW_WATER = 16 * 1024,
 };
 
 void
-transport_init(Transport *self, const TransportOps *ops, Loop *loop,
-               PyObject *protocol, PyObject *context)
+transport_init(Transport *self, const TransportOps *ops, Loop *loop, PyObject *protocol,
+               PyObject *context)
 {
     self->ops = ops;
     self->loop = (Loop *)Py_NewRef((PyObject *)loop);
@@ -40,7 +40,7 @@ transport_call(Transport *self, PyObject *name, PyObject *arg)
 {
     PyObject *context = Py_NewRef(self->context);
     PyObject *protocol = Py_NewRef(self->protocol);
-    PyObject *result = call_method_in_context(context, protocol, name, arg);
+    PyObject *result = call_method_inside_context(context, protocol, name, arg);
     Py_DECREF(protocol);
     Py_DECREF(context);
     return result;
@@ -100,8 +100,8 @@ transport_debug_log(Transport *self, const char *format)
     if (LIKELY(!self->loop->debug)) {
         return;
     }
-    Py_XDECREF(PyObject_CallMethod(self->loop->state->logger, "debug", "sO", format,
-                                   self));
+    Py_XDECREF(
+        PyObject_CallMethod(self->loop->state->logger, "debug", "sO", format, self));
     object_unraisable((PyObject *)self);
 }
 
@@ -221,12 +221,14 @@ transport_end(Transport *self, PyObject *exc)
         return;
     }
     if (self->loop->phase == LOOP_CLOSED) {
-        transport_finish(self);      /* no job will ever run: an end without a word */
+        transport_finish(self); /* no job will ever run: an end without a word */
         return;
     }
     PyObject *reason = object_or_none(exc);
     if (ready_push(self->loop, transport_lose, Py_NewRef((PyObject *)self), reason,
-                   NULL) < 0) {
+                   NULL)
+        < 0)
+    {
         /* No memory for the job: better an end without a word than none. */
         object_unraisable((PyObject *)self);
         transport_finish(self);
@@ -309,7 +311,7 @@ transport_py_get_write_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     Transport *self = (Transport *)op;
     if (self->conn_lost > 0) {
-        return PyLong_FromLong(0);       /* what libuv still holds will not be sent */
+        return PyLong_FromLong(0); /* what libuv still holds will not be sent */
     }
     if (self->ops->flush(self) < 0) {
         return NULL;

@@ -105,6 +105,27 @@ def ends_in(loop, certificates, side, where, end, reports):
     assert reports == []
 
 
+def test_a_callback_inside_of_another(loop, certificates, reports):
+    """close() in connection_made() with data behind the Finished: they come from inside close()."""
+    near, far = contexts(certificates, "server", "1.3")
+    protocol = acting("connection_made", ENDS["close"])
+    with begun(loop, "tcp", "server", lambda: protocol, near) as (task, sock):
+        peer = Peer(sock, far, server=False)
+        flush, peer.flush = peer.flush, lambda: None
+        while not peer.shaken:
+            peer.step()
+            if peer.shaken:
+                peer.tls.write(b"early")
+            flush()
+            run_until(loop, lambda: True)
+        peer.flush = flush
+        run_until(loop, lambda: peer.step() and task.done() and peer.notified)
+        peer.notify()
+        run_until(loop, lambda: protocol.lost)
+        assert protocol.events == ["made", ("data", b"early"), "eof", ("lost", None)]
+    assert reports == []
+
+
 @pytest.mark.parametrize("what", ["get_buffer", "buffer_updated"])
 @pytest.mark.parametrize("end", ENDS)
 def test_ending_in_a_buffered_protocol(loop, certificates, side, what, end, reports):
