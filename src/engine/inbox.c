@@ -83,6 +83,23 @@ inbox_post(Loop *loop, JobRun run, PyObject *self, PyObject *context)
     return -1;
 }
 
+/* Under the mutex: where nothing else is ready the two rings change places, and the
+ * next posts find one that is as large as the last burst. */
+static void
+inbox_swap(Loop *loop, Ring *taken)
+{
+    *taken = loop->inbox;
+    loop->inbox_waiting = 0;
+    if (ready_is_empty(loop)) {
+        loop->inbox = loop->ready;
+        loop->ready = *taken;
+        ring_init(taken, sizeof(Job));
+    }
+    else {
+        ring_init(&loop->inbox, sizeof(Job));
+    }
+}
+
 /* Swap the ring out under the lock and move its jobs without: threads that post
  * meanwhile wait for a pointer swap, however many jobs there are. */
 int
@@ -91,11 +108,13 @@ inbox_drain(Loop *loop)
     if (!inbox_has_posts(loop)) {
         return 0;
     }
+    Ring taken;
     uv_mutex_lock(&loop->inbox_mutex);
-    Ring taken = loop->inbox;
-    ring_init(&loop->inbox, sizeof(Job));
-    loop->inbox_waiting = 0;
+    inbox_swap(loop, &taken);
     uv_mutex_unlock(&loop->inbox_mutex);
+    if (taken.slots == NULL) {
+        return 0;
+    }
     int rc = 0;
     while (ring_count(&taken) > 0) {
         Job *job = ring_pop(&taken);
