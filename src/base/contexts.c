@@ -79,9 +79,9 @@ contexts_give(Contexts *self, PyObject *context)
 }
 
 void
-contexts_settle(Contexts *self)
+contexts_shrink(Contexts *self, int surplus)
 {
-    for (int surplus = (self->count - self->calm + 7) / 8; surplus > 0; surplus--) {
+    while (surplus-- > 0) {
         Py_DECREF(contexts_take(self));
     }
 }

@@ -18,7 +18,7 @@ typedef struct Contexts {
     int count;
     int capacity;
     int limit;               /* a burst fills it up to here ... */
-    int calm;                /* ... and contexts_settle() brings it back to here */
+    int calm;                /* ... and afterwards its owner brings it back to here */
 } Contexts;
 
 /* A copy of the current context.  -> new or NULL */
@@ -29,8 +29,8 @@ PyObject *contexts_copy(Contexts *self);
  * the GC may have cleared the context, and then its length is a crash. */
 void contexts_give(Contexts *self, PyObject *context);
 
-/* Free an eighth of what is above the calm level, as freelist_settle() does. */
-void contexts_settle(Contexts *self);
+/* Free so many, which must be there; none if it is below zero. */
+void contexts_shrink(Contexts *self, int surplus);
 
 void contexts_free(Contexts *self);
 

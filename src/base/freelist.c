@@ -18,9 +18,9 @@ freelist_drop(FreeList *list)
 }
 
 void
-freelist_settle(FreeList *list)
+freelist_shrink(FreeList *list, int surplus)
 {
-    for (int surplus = (list->count - list->calm + 7) / 8; surplus > 0; surplus--) {
+    while (surplus-- > 0) {
         freelist_drop(list);
     }
 }

@@ -17,7 +17,7 @@ typedef struct FreeList {
     PyObject *first;     /* owned memory, reference count 0, untracked */
     int count;
     int limit;           /* a burst fills it up to here ... */
-    int calm;            /* ... and freelist_settle() brings it back to here */
+    int calm;            /* ... and afterwards its owner brings it back to here */
 } FreeList;
 
 /* The link sits behind the object head, over the type's own first field. */
@@ -56,9 +56,8 @@ freelist_take(FreeList *list)
     return self;
 }
 
-/* Free an eighth of what is above the calm level: called once a sleep, so that a
- * list that bursts refill stays long, and one that nobody needs shrinks away. */
-void freelist_settle(FreeList *list);
+/* Free so many, which must be there; none if it is below zero. */
+void freelist_shrink(FreeList *list, int surplus);
 
 /* Give all memory and type references back. */
 void freelist_free(FreeList *list);
