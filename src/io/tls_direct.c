@@ -126,7 +126,11 @@ tls_direct_why(Tls *self, int rc)
         break;
     default: break;
     }
-    return tls_direct_end(self) < 0 ? TLS_SSL_ERROR : TLS_DIRECT_GIVEN_BACK;
+    if (tls_direct_end(self) < 0) {
+        openssl.ERR_clear_error(); /* or another connection's call would find it */
+        return TLS_SSL_ERROR;
+    }
+    return TLS_DIRECT_GIVEN_BACK;
 }
 
 static inline int

@@ -293,10 +293,11 @@ tls_wire_give_back(TlsWire *wire, BIO *incoming, BIO *outgoing)
         return -1;
     }
     const WireBytes *kept = &wire->kept;
+    size_t left = kept->end - kept->start;
     int rc = tls_wire_copy(outgoing, PyBytes_AS_STRING(unsent),
                            (size_t)PyBytes_GET_SIZE(unsent));
     Py_DECREF(unsent);
-    return rc < 0 ? rc
-                  : tls_wire_copy(incoming, kept->data + kept->start,
-                                  kept->end - kept->start);
+    return rc < 0 || left == 0
+               ? rc
+               : tls_wire_copy(incoming, kept->data + kept->start, left);
 }
