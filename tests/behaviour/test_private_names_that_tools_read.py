@@ -11,6 +11,7 @@ import asyncio
 import collections.abc
 import concurrent.futures
 import contextvars
+import selectors
 import socket
 import threading
 import types
@@ -41,6 +42,11 @@ LOOP = {
     "_thread_id": (int, NONE),
     "_scheduled": SEQUENCE,
     "_ready": SEQUENCE,
+    "_selector": selectors.BaseSelector,
+    "_run_once": FUNCTION,
+    "_add_callback": FUNCTION,
+    "_accept_connection": FUNCTION,
+    "_sock_sendfile_native_impl": FUNCTION,
     "_default_executor": (concurrent.futures.ThreadPoolExecutor, NONE),
     "_executor_shutdown_called": bool,
     "_asyncgens": weakref.WeakSet,
