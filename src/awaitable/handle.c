@@ -469,17 +469,6 @@ handle_schedule(Loop *loop, PyObject *handle)
 }
 
 int
-handle_call_soon(Loop *loop, PyObject *callback, PyObject *const *args,
-                 Py_ssize_t nargs, PyObject *context)
-{
-    PyObject *handle = handle_new(loop, callback, args, nargs, context);
-    if (handle == NULL) {
-        return -1;
-    }
-    return ready_push(loop, handle_job, handle, NULL, NULL);
-}
-
-int
 handle_run_plain(Loop *loop, PyObject *callback, PyObject *arg, PyObject *context)
 {
     PyObject *result = call_in_context1(context, callback, arg);

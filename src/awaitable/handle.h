@@ -62,10 +62,6 @@ int handle_await(Handle *self);
 int handle_cancel(PyObject *handle);
 bool handle_is_cancelled(PyObject *handle);
 
-/* callback(*args) next turn, for C callers who want no handle back.  0 or -1. */
-int handle_call_soon(Loop *loop, PyObject *callback, PyObject *const *args,
-                     Py_ssize_t nargs, PyObject *context);
-
 /* callback(arg) inside context now, with asyncio's report ("Exception in
  * callback ...", key handle) if it fails.  0, or -1 with what must leave
  * run_forever.  For ring jobs that carry no Handle. */

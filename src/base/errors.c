@@ -42,23 +42,3 @@ errors_must_leave(void)
     return PyErr_ExceptionMatches(PyExc_KeyboardInterrupt)
            || PyErr_ExceptionMatches(PyExc_SystemExit);
 }
-
-void
-errors_chain(PyObject *earlier)
-{
-    if (earlier == NULL) {
-        return;
-    }
-    PyObject *exc = PyErr_GetRaisedException();
-    if (exc == NULL) {
-        PyErr_SetRaisedException(earlier);
-        return;
-    }
-    if (exc == earlier) {
-        Py_DECREF(earlier);
-    }
-    else {
-        PyException_SetContext(exc, earlier);
-    }
-    PyErr_SetRaisedException(exc);
-}

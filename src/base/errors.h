@@ -20,8 +20,4 @@ PyObject *errors_make_oserror(int number);
  * SystemExit)?  An exception must be set. */
 bool errors_must_leave(void);
 
-/* `earlier` becomes the __context__ of the raised exception.  Steals earlier,
- * which may be NULL. */
-void errors_chain(PyObject *earlier);
-
 #endif

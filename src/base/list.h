@@ -48,18 +48,4 @@ list_remove(ListNode *node)
     list_init(node);
 }
 
-/* Move all nodes of `from` to the end of `to`; `from` is empty afterwards. */
-static inline void
-list_move_all(ListNode *from, ListNode *to)
-{
-    if (list_is_empty(from)) {
-        return;
-    }
-    from->next->prev = to->prev;
-    to->prev->next = from->next;
-    from->prev->next = to;
-    to->prev = from->prev;
-    list_init(from);
-}
-
 #endif

@@ -134,3 +134,18 @@ def test_what_a_callback_sets_is_not_seen_by_those_that_come_later(loop):
 
     contextvars.Context().run(body)
     assert seen == ["default"] * 100
+
+
+@pytest.mark.hotloop_only("asyncio leaves such a task pending for ever")
+def test_u11_a_task_whose_context_is_entered_already_ends_with_that(loop, reports):
+    context = contextvars.copy_context()
+
+    async def nothing():
+        pass
+
+    task = loop.create_task(nothing(), context=context)
+    context.run(turns, loop, 3)
+    (report,) = reports
+    assert "cannot enter context" in str(report["exception"])
+    assert task.exception() is report["exception"]
+    assert_usable(loop)

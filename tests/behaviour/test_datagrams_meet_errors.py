@@ -331,3 +331,30 @@ def test_error_received_that_drops_the_queue_and_sends(loop, tmp_path):
     settle(loop)
     assert len(protocol.errors) >= 1
     assert protocol.events[-1] == ("lost", None)
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [(("<broadcast>", 9), PermissionError), (("127.0.0.1", 65536), OverflowError),
+     (("127.0.0.1", "x"), (TypeError, OSError)), (17, TypeError), (("127.0.0.1",), TypeError)],
+    ids=str,
+)  # fmt: skip
+def test_an_address_that_cannot_be_sent_to(loop, address, kind):
+    """What is an OSError goes to the protocol and the endpoint goes on; what is none ends it."""
+    contexts = []
+    loop.set_exception_handler(lambda _, context: contexts.append(context))
+    transport, protocol = endpoint(loop, local_addr=("127.0.0.1", 0))
+    transport.sendto(b"x", address)
+    settle(loop)
+    told = protocol.errors or [context["exception"] for context in contexts]
+    assert len(told) == 1 and isinstance(told[0], kind)
+    assert transport.is_closing() is not isinstance(told[0], OSError)
+    close_all(loop, transport)
+
+
+def test_the_empty_host_is_this_machine(loop):
+    transport, protocol = endpoint(loop, local_addr=("127.0.0.1", 0))
+    port = transport.get_extra_info("sockname")[1]
+    transport.sendto(b"x", ("", port))
+    run_until(loop, lambda: protocol.data)
+    close_all(loop, transport)

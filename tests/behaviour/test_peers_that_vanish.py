@@ -222,3 +222,20 @@ def test_a_server_that_aborts_its_clients(loop, size):
         await server.wait_closed()
 
     run(loop, main())
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_a_reset_is_logged_in_debug_mode_only(loop, caplog, debug):
+    """It is no error of the program's: at level DEBUG, with the exception, and no report."""
+    caplog.set_level("DEBUG", logger="asyncio")
+    loop.set_debug(debug)
+    contexts = []
+    loop.set_exception_handler(lambda _, context: contexts.append(context))
+    with connected(loop, "tcp") as (_, protocol, far):
+        reset(far)
+        run_until(loop, lambda: protocol.lost)
+    told = [record for record in caplog.records if record.exc_info]
+    assert [record.exc_info[0] for record in told] == [ConnectionResetError] * debug
+    assert all(record.levelname == "DEBUG" for record in told)
+    assert all("Fatal read error on socket transport" in record.getMessage() for record in told)
+    assert isinstance(protocol.error, ConnectionResetError) and contexts == []

@@ -11,6 +11,7 @@ import asyncio
 import collections.abc
 import concurrent.futures
 import contextvars
+import os
 import selectors
 import socket
 import threading
@@ -19,7 +20,7 @@ import weakref
 
 import pytest
 
-from tests.tools import PY, Recorder, connected, run
+from tests.tools import PY, Recorder, connected, run, run_until
 
 NONE = type(None)
 SEQUENCE = collections.abc.Sequence  # asyncio's _ready is a deque, _scheduled a list
@@ -311,3 +312,50 @@ def test_of_streams(loop):
         server.close()
 
     run(loop, main())
+
+
+def test_of_a_connection(loop, stream_kind):
+    error = OSError("by hand")
+    with connected(loop, stream_kind) as (transport, protocol, _):
+        assert transport._protocol is protocol and transport._protocol_connected is True
+        assert transport._server is None and transport._loop is loop
+        transport._force_close(error)
+        run_until(loop, lambda: protocol.lost)
+        assert protocol.error is error
+        assert transport._protocol is None and transport._protocol_connected is True
+
+
+def test_of_an_accepted_connection(loop):
+    served = Recorder()
+    server = run(loop, loop.create_server(lambda: served, "127.0.0.1", 0))
+    with socket.create_connection(server.sockets[0].getsockname()):
+        run_until(loop, lambda: served.transport)
+        assert served.transport._server is server
+        assert served.transport._protocol is served
+    run_until(loop, lambda: served.lost)
+    server.close()
+    assert served.transport._server is None
+
+
+@pytest.mark.parametrize("side", ["read", "write"])
+def test_of_pipes(loop, side):
+    ends = [open(end, mode, 0) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True)]
+    ours, theirs = ends if side == "read" else ends[::-1]
+    protocol = Recorder()
+    with theirs:
+        connect = getattr(loop, f"connect_{side}_pipe")
+        transport, _ = run(loop, connect(lambda: protocol, ours))
+        assert transport._protocol is protocol and transport._pipe is ours
+        assert transport._loop is loop and transport._fileno == ours.fileno()
+        transport.close()
+        run_until(loop, lambda: protocol.lost)
+        assert transport._protocol is None and transport._pipe is None
+
+
+def test_a_timer_may_be_said_to_be_scheduled_or_not(loop):
+    """Clocks of tests do so, which take timers out of a loop and run them."""
+    timer = loop.call_later(100, int)
+    for answer in (False, True):
+        timer._scheduled = answer
+        assert timer._scheduled is answer
+    timer.cancel()

@@ -268,3 +268,35 @@ def test_extra_is_a_dictionary(loop, stream_kind):
         transport._extra = {"peername": "another"}
         assert transport.get_extra_info("peername") == "another"
         assert transport.get_extra_info("nothing", 1) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(17, TypeError), ((17, ("127.0.0.1", 1)), AttributeError), (KeyError("x"), KeyError)],
+    ids=["no pair", "no socket", "an error"],
+)
+def test_an_accept_that_answers_nonsense(loop, answer, error):
+    class Odd(socket.socket):
+        def accept(self):
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    with Odd() as listener:
+        listener.setblocking(False)
+        with pytest.raises(error):
+            run(loop, loop.sock_accept(listener))
+    assert_usable(loop)
+
+
+def test_a_send_that_answers_nonsense(loop):
+    class Odd(socket.socket):
+        def send(self, data, flags=0):
+            return "much"
+
+    near, far = socket.socketpair()
+    with far, Odd(fileno=near.detach()) as odd:
+        odd.setblocking(False)
+        with pytest.raises(TypeError):
+            run(loop, loop.sock_sendall(odd, b"hello"))
+    assert_usable(loop)

@@ -89,3 +89,40 @@ def test_write_eof_is_not_for_tls(loop, certificates, side):
             transport.write_eof()
         transport.write(b"still open")
         talk(loop, peer, lambda: peer.data == b"still open")
+
+
+def test_the_private_names_that_tools_read(loop, certificates):
+    """aiohttp and uvicorn's users reach through a TLS transport to what lies below."""
+    context, _ = contexts(certificates, "client", None)
+    with secured(loop, certificates, near=context) as (transport, protocol, _peer):
+        below = transport._ssl_protocol
+        assert below._app_protocol is protocol and below._app_transport is transport
+        assert transport._loop is loop and below._loop is loop
+        assert below._transport.get_extra_info("socket") is not None
+        assert below._extra["sslcontext"] is context
+        below._extra = {**below._extra, "mark": 17}
+        assert transport.get_extra_info("mark") == 17
+        error = OSError("by hand")
+        transport._force_close(error)
+        run_until(loop, lambda: protocol.lost)
+        assert protocol.error is error
+        transport._force_close(None)
+        assert protocol.names.count("lost") == 1
+
+
+def test_debug_mode_tells_of_the_handshake(loop, certificates, caplog):
+    caplog.set_level("DEBUG", logger="asyncio")
+    loop.set_debug(True)
+    context, _ = contexts(certificates, "client", None)
+    with secured(loop, certificates, near=context):
+        told = [record.getMessage() for record in caplog.records]
+    assert sum("starts SSL handshake" in text for text in told) == 1
+    assert sum("SSL handshake took" in text and text.endswith(" ms") for text in told) == 1
+
+
+def test_what_tests_of_asyncio_put_into_the_backlog(loop, certificates):
+    context, _ = contexts(certificates, "client", None)
+    with secured(loop, certificates, near=context) as (transport, _protocol, peer):
+        transport._test__append_write_backlog(b"before ")
+        transport.write(b"after")
+        run_until(loop, lambda: peer.step() and peer.data == b"before after")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import socket
 from unittest import mock
@@ -166,3 +167,46 @@ def test_what_is_no_task_class(loop, monkeypatch, junk):
             loop.create_task(coroutine)
     coroutine.close()
     assert run(loop, asyncio.sleep(0, 42)) == 42
+
+
+@pytest.fixture
+def with_plain_futures(loop):
+    """The loop, with a create_future() that makes asyncio's own futures."""
+
+    def create_future():
+        return asyncio.Future(loop=loop)
+
+    loop.create_future = create_future
+    yield loop
+    del loop.create_future
+
+
+def test_a_replaced_create_future_is_asked(with_plain_futures):
+    """What waits for a connection is then a future of another class."""
+    loop = with_plain_futures
+
+    contexts = []
+    loop.set_exception_handler(lambda _, context: contexts.append(context["exception"]))
+    near, far = socket.socketpair()
+    near.setblocking(False)
+    with far:
+        recorder = Recorder()
+        transport, _ = run(loop, loop.create_unix_connection(lambda: recorder, sock=near))
+        transport.write(b"hello")
+        run_until(loop, lambda: transport.get_write_buffer_size() == 0)
+        assert far.recv(10) == b"hello"
+        transport.close()
+        run_until(loop, lambda: recorder.lost)
+    ends = os.pipe()
+    with open(ends[1], "wb", 0) as file:
+        transport, _ = run(loop, loop.connect_read_pipe(Recorder, open(ends[0], "rb", 0)))
+        file.write(b"x")
+        transport.close()
+        turns(loop, 3)
+    assert run(loop, loop.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM))
+    endpoint, _ = run(
+        loop, loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
+    )
+    endpoint.close()
+    turns(loop, 3)
+    assert contexts == []

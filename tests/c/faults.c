@@ -102,11 +102,14 @@ FAULTY(int, epoll_ctl, (int e, int op, int fd, struct epoll_event *v), (e, op, f
 FAULTY(int, eventfd, (unsigned int start, int flags), (start, flags))
 FAULTY(int, getpeername, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
 FAULTY(int, getsockname, (int fd, struct sockaddr *a, socklen_t *n), (fd, a, n))
+FAULTY(int, getsockopt, (int fd, int l, int o, void *v, socklen_t *n), (fd, l, o, v, n))
 FAULTY(int, listen, (int fd, int backlog), (fd, backlog))
 FAULTY(int, pipe2, (int fds[2], int flags), (fds, flags))
 FAULTY(int, setsockopt, (int fd, int l, int o, const void *v, socklen_t n), (fd, l, o, v, n))
 FAULTY(int, shutdown, (int fd, int how), (fd, how))
 FAULTY(int, socket, (int domain, int type, int protocol), (domain, type, protocol))
+FAULTY(int, socketpair, (int domain, int type, int protocol, int fds[2]),
+       (domain, type, protocol, fds))
 FAULTY(int, timerfd_create, (int clock, int flags), (clock, flags))
 FAULTY(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
 FAULTY(ssize_t, recv, (int fd, void *b, size_t n, int flags), (fd, b, n, flags))
@@ -122,6 +125,22 @@ FAULTY(int, epoll_pwait,
 FAULTY(int, timerfd_settime,
        (int fd, int flags, const struct itimerspec *v, struct itimerspec *o),
        (fd, flags, v, o))
+
+/* dup() as libuv and Python do it.  fcntl64() is what programs call by the name of fcntl(). */
+int
+fcntl64(int fd, int command, ...)
+{
+    static int (*next)(int, int, ...);
+    va_list arguments;
+    va_start(arguments, command);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (next == NULL) {
+        next = (int (*)(int, int, ...))dlsym(RTLD_NEXT, "fcntl64");
+    }
+    return command == F_DUPFD_CLOEXEC && fault_strikes("dup") ? -1
+                                                              : next(fd, command, argument);
+}
 
 int
 close(int fd)

@@ -85,28 +85,11 @@ test_appending_again_after_removal(void)
     CHECK(check_links(&head) == 3);
 }
 
-static void
-test_moving_all(void)
-{
-    Thing one[3], two[4];
-    ListNode from, to;
-    fill(&from, one, 3);
-    fill(&to, two, 4);
-    list_move_all(&from, &to);
-    CHECK(list_is_empty(&from) && check_links(&to) == 7);
-    CHECK(number_of(to.next) == 0 && number_of(to.prev) == 2);
-    list_move_all(&from, &to);
-    CHECK(check_links(&to) == 7);
-    list_move_all(&to, &from);
-    CHECK(list_is_empty(&to) && check_links(&from) == 7);
-}
-
 int
 main(void)
 {
     test_order();
     test_removal_in_any_order_and_twice();
     test_appending_again_after_removal();
-    test_moving_all();
     return 0;
 }

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import contextvars
 import functools
-import io
+import itertools
 import os
 import pathlib
 import signal
@@ -26,6 +26,7 @@ from tests.lifetimes.kit import loop_of_the_kind
 SOON = 0.3  # seconds after which an answer was lost with the fault
 PY = sys.version_info[:2]
 MESSAGE = b"x" * 1000
+number = itertools.count()
 variable: contextvars.ContextVar[int] = contextvars.ContextVar("variable")
 
 
@@ -343,7 +344,7 @@ async def connections(loop):
 
 async def paths(loop):
     """A server by path, protocols with a buffer of their own, connections of given sockets."""
-    name = f"\0hotloop-{os.getpid()}"
+    name = f"\0hotloop-{os.getpid()}-{next(number)}"
     server = await loop.create_unix_server(Filled, name)
     transports = []
     try:
@@ -375,7 +376,8 @@ async def accepted(loop):
         try:
             transport, _ = await loop.connect_accepted_socket(Echo, near)
             await loop.sock_sendall(far, b"hello")
-            assert await soon(loop.sock_recv(far, 100))
+            if not await soon(loop.sock_recv(far, 100)):
+                raise ConnectionResetError
             transport.write_eof()
             while await soon(loop.sock_recv(far, 100)):
                 pass
@@ -669,7 +671,7 @@ async def socket_datagrams(loop):
 
 
 async def files(loop):
-    """sendfile on a socket, on a transport, and of what is no file."""
+    """sendfile on a socket and on a transport."""
     with tempfile.TemporaryFile() as file, pair() as (near, far):
         file.write(MESSAGE * 400)
         file.flush()
@@ -681,11 +683,9 @@ async def files(loop):
             assert await soon(sending) == 300_000
         finally:
             sending.cancel()
-        await soon(loop.sock_sendfile(near, io.BytesIO(b"abc")))
         transport, _ = await loop.create_unix_connection(Echo, sock=near.dup())
         sending = loop.create_task(loop.sendfile(transport, file, 0, 1000))
         try:
-            assert await soon(loop.sock_recv(far, 3)) == b"abc"
             while got < 301_000:
                 got += len(await soon(loop.sock_recv(far, 1 << 20)))
             await soon(sending)

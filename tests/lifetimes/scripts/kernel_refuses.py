@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The n-th call of a system function fails, for each n and errno; WALKS has the rows.
 
-`python -m ... kernel_refuses KIND ROW`, with tests/c/faults.c preloaded. Each fault strikes in a
-forked child. Acceptable: the exchange works, or its caller gets an OSError, or the exception
-handler is told; afterwards the loop still works and no descriptor is left. Not acceptable: a
-signal, a hang, a leak.
+`python -m ... kernel_refuses KIND ROW [ROOM]`, with tests/c/faults.c preloaded. The work is
+exchange() below or that of a room of ../rooms.py. Each fault strikes in a forked child.
+Acceptable: the work is done, or its caller gets an OSError, or the exception handler is told;
+afterwards the loop still works and no descriptor is left. Not acceptable: a signal, a hang, a leak.
 """
 
 import contextlib
@@ -16,15 +16,18 @@ import signal
 import warnings
 
 from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors, socket, sys
+from tests.lifetimes.rooms import ROOMS, datagrams
 from tests.tools import assert_usable, steady
 
 WALKS = {
     "e3": {"accept4": "EAGAIN ECONNABORTED EMFILE ENFILE ENOBUFS ENOMEM EPERM EPROTO"},
     "e4": {
+        "dup": "EMFILE",
         "epoll_create1": "EMFILE ENOMEM",
         "eventfd": "EMFILE ENOMEM",
         "pipe2": "EMFILE",
         "socket": "EMFILE ENFILE ENOBUFS ENOMEM EACCES",
+        "socketpair": "EMFILE ENOBUFS",
         "timerfd_create": "EMFILE ENOMEM",
     },
     "e6": {
@@ -43,6 +46,7 @@ WALKS = {
     "e12": {
         "bind": "EADDRINUSE EACCES",
         "connect": "EADDRNOTAVAIL ECONNREFUSED ENETUNREACH ETIMEDOUT",
+        "getsockopt": "ENOBUFS",
         "listen": "EADDRINUSE",
     },
     "n1": {
@@ -64,7 +68,15 @@ WALKS = {
     # By hand only: libuv itself answers a refused epoll_ctl with an abort.
     "epoll_ctl": {"epoll_ctl": "ENOMEM ENOSPC EPERM"},
 }
-WALK = WALKS[sys.argv[2]]
+ROW, ROOM = sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else ""
+# Each function in one way that it may fail.
+WALKS["each"] = {
+    name: codes.split()[0]
+    for row, walk in WALKS.items()
+    if row not in ("e7", "epoll_ctl")
+    for name, codes in walk.items()
+}
+WALK = WALKS[ROW]
 MOST_CALLS = 12
 faults = ctypes.CDLL(None)
 warnings.simplefilter("ignore")
@@ -76,50 +88,6 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data):
         self.transport.write(data)
-
-
-class Answer(asyncio.DatagramProtocol):
-    """Sends what comes back, once; `done` is the first datagram or error."""
-
-    def __init__(self, answers):
-        self.answers = answers
-        self.done = asyncio.get_running_loop().create_future()
-
-    def connection_made(self, transport):
-        self.transport = transport
-
-    def datagram_received(self, data, addr):
-        if self.answers:
-            self.transport.sendto(data, addr)
-        elif not self.done.done():
-            self.done.set_result(data)
-
-    def error_received(self, exc):
-        if not self.done.done():
-            self.done.set_exception(exc)
-
-
-async def datagrams(loop):
-    """A datagram and its answer."""
-    near = None
-    far, there = await loop.create_datagram_endpoint(
-        lambda: Answer(True), local_addr=("127.0.0.1", 0)
-    )
-    try:
-        if far.get_extra_info("sockname") is None:  # a fault, which asyncio takes so
-            raise OSError("no name")
-        near, here = await loop.create_datagram_endpoint(
-            lambda: Answer(False), remote_addr=far.get_extra_info("sockname")
-        )
-        near.sendto(b"x")
-        done = [here.done, there.done]
-        finished, _ = await asyncio.wait(done, timeout=0.3, return_when="FIRST_COMPLETED")
-        for future in finished:
-            assert future.result() == b"x"
-    finally:
-        for transport in (near, far):
-            if transport is not None:
-                transport.close()
 
 
 async def exchange(loop):
@@ -153,6 +121,9 @@ async def exchange(loop):
         await asyncio.sleep(0.002)
 
 
+work = ROOMS.get(ROOM, exchange)
+
+
 def child(name, nth, code):
     """One fault; the exit code says how it went."""
     signal.alarm(8)
@@ -162,7 +133,7 @@ def child(name, nth, code):
     faults.fault_arm(name.encode(), nth, code)
     struck = None
     try:
-        loop.run_until_complete(exchange(loop))
+        loop.run_until_complete(work(loop))
     except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
         struck = error
     other = None
@@ -174,12 +145,13 @@ def child(name, nth, code):
             other.close()
     calls = faults.fault_calls()
     faults.fault_disarm()
-    loop.run_until_complete(exchange(loop))
+    loop.run_until_complete(work(loop))
     assert_usable(loop)
     del other, struck
     gc.collect()
     left = open_descriptors().keys() - before.keys()
     if left:
+        os.write(2, f"{name} {code} {nth}: {sorted(left)} are open\n".encode())
         return 90
     loop.close()
     return 1 if calls >= nth else 0
