@@ -8,7 +8,7 @@ import pytest
 
 from tests.certificates import NAME
 from tests.tls import contexts, secured, talk
-from tests.tools import Recorder, run_until
+from tests.tools import PY, Recorder, run_until
 
 
 def test_what_a_client_knows(loop, certificates, version):
@@ -102,6 +102,12 @@ def test_the_private_names_that_tools_read(loop, certificates):
         assert below._extra["sslcontext"] is context
         below._extra = {**below._extra, "mark": 17}
         assert transport.get_extra_info("mark") == 17
+
+
+@pytest.mark.skipif(PY < (3, 13), reason="asyncio's has another signature before")
+def test_it_is_closed_by_force_once(loop, certificates):
+    context, _ = contexts(certificates, "client", None)
+    with secured(loop, certificates, near=context) as (transport, protocol, _peer):
         error = OSError("by hand")
         transport._force_close(error)
         run_until(loop, lambda: protocol.lost)

@@ -92,11 +92,11 @@ class Echo(asyncio.Protocol):
 
 async def exchange(loop):
     """A server, a client, a message each way: over TCP, by the sock_* calls, by datagrams."""
+    near, far = socket.socketpair()
     server = await loop.create_server(Echo, "127.0.0.1", 0)
     if not server.sockets:  # create_server goes on when one address has no socket
         raise OSError("no address to listen on")
     writer = None
-    near, far = socket.socketpair()
     try:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         for _ in range(2):

@@ -44,12 +44,12 @@ def settle_down(loop):
 
 def child(nth, go_on):
     """One fault; 0: it was never reached, 1: all is well, else what is wrong."""
-    signal.alarm(10)
+    signal.alarm(60)
     loop = loop_of_the_kind()
     loop.set_exception_handler(lambda loop, context: told.append(context.get("exception")))
     before = steady(loop)
     # Once nothing can be allocated any more nobody may be woken: this ends the run.
-    guard = loop.call_later(1, loop.stop)
+    guard = loop.call_later(8, loop.stop)
     task = None
     memory.memory_arm(nth, go_on)
     try:
@@ -66,8 +66,9 @@ def child(nth, go_on):
         told.append(task.exception())
     del task
     gc.collect()
-    # An error without an exception, or an exception without an error.
-    confused = [repr(error) for error in told if isinstance(error, SystemError)]
+    # An error without an exception, or the reverse; 3.11 itself has one when a call has no memory.
+    errors = (error for error in told if isinstance(error, SystemError))
+    confused = [repr(error) for error in errors if sys.version_info >= (3, 12)]
     told.clear()
     loop.run_until_complete(work(loop))
     assert_usable(loop)
