@@ -15,8 +15,13 @@
 #include "base/pycompat.h"
 
 /* The flag of classes whose instances have it: Py_TPFLAGS_INLINE_VALUES, or what meant
- * the same before that came.  Where other threads run as well, it is out of reach. */
-enum { PLACES_FLAG = PY_FREE_THREADED ? 0 : PY_AT_LEAST_3_13 ? 1 << 2 : 1 << 4 };
+ * the same before that came.  It is out of reach where other threads run as well, and
+ * in a Python of which nobody has seen yet where it keeps the array. */
+enum {
+    PLACES_FLAG = PY_FREE_THREADED || PY_AT_LEAST_3_16 ? 0
+                  : PY_AT_LEAST_3_13                   ? 1 << 2
+                                                       : 1 << 4
+};
 
 static inline bool
 places_has_any(const PyTypeObject *type)

@@ -21,6 +21,7 @@ enum {
     PY_AT_LEAST_3_13 = PY_VERSION_HEX >= 0x030d0000,
     PY_AT_LEAST_3_14 = PY_VERSION_HEX >= 0x030e0000,
     PY_AT_LEAST_3_15 = PY_VERSION_HEX >= 0x030f0000,
+    PY_AT_LEAST_3_16 = PY_VERSION_HEX >= 0x03100000,
 };
 
 /* What isinstance() sees in the handles of call_soon_threadsafe(). */

@@ -143,8 +143,10 @@ def test_u11_a_task_whose_context_is_entered_already_ends_with_that(loop, report
     async def nothing():
         pass
 
-    task = loop.create_task(nothing(), context=context)
+    coroutine = nothing()
+    task = loop.create_task(coroutine, context=context)
     context.run(turns, loop, 3)
+    coroutine.close()  # it never began
     (report,) = reports
     assert "cannot enter context" in str(report["exception"])
     assert task.exception() is report["exception"]

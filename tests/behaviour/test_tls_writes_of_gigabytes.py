@@ -14,11 +14,12 @@ SPACE = 6 << 30
 
 
 class Reader(threading.Thread):
-    """Shakes hands and reads to the end, in a thread of its own."""
+    """Shakes hands and, from `go` on, reads to the end, in a thread of its own."""
 
     def __init__(self, sock, context, server):
         super().__init__()
         self.sock, self.context, self.server = sock, context, server
+        self.go = threading.Event()
         self.size = 0
         self.is_right = True
 
@@ -27,6 +28,7 @@ class Reader(threading.Thread):
         with self.context.wrap_socket(
             self.sock, server_side=self.server, server_hostname=name
         ) as sock:
+            self.go.wait(LIMIT)
             buffer, zeros = bytearray(1 << 16), bytes(1 << 16)
             while size := sock.recv_into(buffer):
                 self.is_right = self.is_right and zeros.startswith(buffer[:size])
@@ -51,6 +53,7 @@ def test_tls17_more_than_an_int_counts(loop, certificates, side):
     transport, _ = run(loop, opening(loop, side, lambda: protocol, near, ours))
     transport.write(bytes(SIZE))  # zeros that nobody has touched: no memory yet
     assert SIZE - (1 << 20) <= transport.get_write_buffer_size() <= SIZE + (1 << 20)
+    reader.go.set()
     transport.close()
     run_until(loop, lambda: protocol.lost, 200)
     reader.join()
