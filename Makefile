@@ -24,7 +24,7 @@ tsan: ## the thread tests under ThreadSanitizer, twenty times
 	./scripts/tsan $(ARGS)
 soak: ## long loads that may not leak; ARGS=--full takes two hours
 	./scripts/soak $(ARGS)
-bench: ## every benchmark on every loop; see benchmarks/README.md
+bench: ## every benchmark on every loop; see docs/benchmarks.md
 	./scripts/bench $(ARGS)
 format: ## clang-format over the lines of C that you changed, ruff over the Python code
 	./scripts/lint --fix
