@@ -120,6 +120,7 @@ task_type_init(PyObject *self, PyObject *args, PyObject *kwargs)
     }
     int eager = task_type_is_eager(self, options.eager_start);
     if (eager < 0) {
+        task_data(self)->log_destroy_pending = false; /* the caller hears of it */
         return -1;
     }
     int rc = task_step_start(self, eager);

@@ -104,7 +104,8 @@ tls_transport_py_get_extra_info(PyObject *op, PyObject *const *args, Py_ssize_t 
     PyObject *absent = given[1] == NULL ? Py_None : given[1];
     const char *name = PyUnicode_Check(given[0]) ? PyUnicode_AsUTF8(given[0]) : "";
     if (name == NULL) {
-        return NULL;
+        PyErr_Clear();          /* half a surrogate pair: nothing has that name */
+        name = "";
     }
     PyObject *value = NULL;
     if (self->transport.extra != NULL && PyDict_Check(self->transport.extra)) {

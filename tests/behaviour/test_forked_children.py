@@ -5,7 +5,11 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 
+import pytest
+
+from tests.c.build import preloaded
 from tests.tools import PY, assert_usable, child_output, run, run_until
 
 
@@ -166,3 +170,35 @@ def test_signals_of_the_child_do_not_reach_the_parents_loop(loop):
         loop.remove_signal_handler(signal.SIGUSR1)
     if PY >= (3, 12):
         assert code == 0 and seen == []
+
+
+REFUSED = """
+import asyncio, ctypes, errno, os, socket, sys
+faults = ctypes.CDLL(None)
+idle = make_loop()
+loop = make_loop()
+near, far = socket.socketpair()
+loop.add_reader(far, int)
+loop.call_later(60, int)
+loop.run_until_complete(asyncio.sleep(0.001))
+told = []
+sys.unraisablehook = lambda unraisable: told.append(unraisable.exc_value)
+for name in b"socketpair", b"epoll_create1", b"timerfd_create", b"eventfd":
+    faults.fault_arm(name, 1, errno.EMFILE)
+    pid = os.fork()
+    hits = faults.fault_hits()
+    faults.fault_disarm()
+    if not pid:
+        errors = [error.errno for error in told]
+        os._exit(0 if errors == [errno.EMFILE] * hits else 1)
+    assert os.waitpid(pid, 0)[1] == 0, name
+    loop.run_until_complete(asyncio.sleep(0.001))
+assert not told, told
+print("done")
+"""
+
+
+@pytest.mark.hotloop_only(reason="asyncio's loops have nothing to renew")
+@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+def test_p5_a_child_that_cannot_renew_a_loop_is_told_and_the_parent_goes_on():
+    assert child_output(REFUSED, kind="hotloop", env=preloaded("faults.c")) == "done\n"

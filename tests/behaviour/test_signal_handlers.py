@@ -2,6 +2,9 @@
 """add_signal_handler and its refusals; storms; the interplay with signal.signal (A28, P6, P7)."""
 
 import asyncio
+import ctypes
+import functools
+import operator
 import os
 import signal
 import threading
@@ -9,6 +12,7 @@ import time
 
 import pytest
 
+import hotloop
 from tests.tools import LIMIT, assert_usable, run_until, settle
 
 USR1, USR2 = signal.SIGUSR1, signal.SIGUSR2
@@ -272,3 +276,116 @@ def test_p12_a_wakeup_descriptor_of_somebody_else_is_put_back(loop):
             assert signal.set_wakeup_fd(near.fileno()) == near.fileno()
         finally:
             signal.set_wakeup_fd(-1)
+
+
+def test_a_handler_whose_handle_was_cancelled_is_removed(loop):
+    seen = []
+    loop.add_signal_handler(USR1, seen.append, 1)
+    loop._signal_handlers[USR1].cancel()
+    kill()
+    run_until(loop, lambda: USR1 not in loop._signal_handlers)
+    assert seen == []
+
+
+def test_another_thread_may_count_as_the_main_one(loop, monkeypatch):
+    """Embedders have such an idea of it; signal.set_wakeup_fd() refuses, and the loop runs."""
+    answers = []
+
+    def work():
+        with monkeypatch.context() as patch:
+            patch.setattr(threading, "_main_thread", threading.current_thread())
+            answers.append(loop.run_until_complete(asyncio.sleep(0, "done")))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert answers == ["done"]
+    assert_usable(loop)
+
+
+send_signal = getattr(ctypes.CDLL(None), "raise")  # without a look at what came, as Python does
+
+
+def test_a_signal_in_the_last_turn_is_heard(loop):
+    loop.call_soon(loop.stop)
+    loop.call_soon(send_signal, int(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        loop.run_forever()
+    assert_usable(loop)
+
+
+def test_a_signal_just_before_the_run_is_heard(loop):
+    """No bytecode lies between the signal and the call."""
+    calls = [functools.partial(send_signal, int(signal.SIGINT)), loop.run_forever]
+    guard = loop.call_later(LIMIT, loop.stop)
+    with pytest.raises(KeyboardInterrupt):
+        list(map(operator.call, calls))
+    guard.cancel()
+    assert_usable(loop)
+
+
+class Odd(hotloop.Loop):
+    """Whose table of handlers cannot be read once `broken` is set."""
+
+    broken = None
+
+    @property
+    def _signal_handlers(self):
+        if self.broken is not None:
+            raise self.broken
+        return self.__dict__["handlers"]
+
+    @_signal_handlers.setter
+    def _signal_handlers(self, handlers):
+        self.__dict__["handlers"] = handlers
+
+
+@pytest.fixture
+def odd():
+    loop = Odd()
+    old = signal.signal(USR2, lambda *args: None)
+    yield loop
+    loop.broken = None
+    signal.signal(USR2, old)
+    loop.close()
+
+
+@pytest.mark.hotloop_only(reason="asyncio reads its table in Python")
+def test_a_table_of_handlers_that_cannot_be_read_is_reported(odd):
+    reports = []
+    odd.set_exception_handler(lambda _, context: reports.append(context))
+    odd.broken = ValueError("no table")
+    odd.call_soon(kill, USR2)
+    run_until(odd, lambda: reports)
+    assert reports[0]["message"] == "Signal handling failed"
+    assert reports[0]["exception"] is odd.broken
+
+
+@pytest.mark.hotloop_only(reason="asyncio reads its table in Python")
+def test_what_an_exception_handler_raises_then_leaves_the_run(odd):
+    def leave(*args):
+        raise KeyboardInterrupt("leaving")
+
+    odd.set_exception_handler(leave)
+    odd.broken = ValueError("no table")
+    odd.call_soon(kill, USR2)
+    guard = odd.call_later(LIMIT, odd.stop)
+    with pytest.raises(KeyboardInterrupt):
+        odd.run_forever()
+    guard.cancel()
+    odd.set_exception_handler(None)
+
+
+@pytest.mark.hotloop_only(reason="asyncio reads its table in Python")
+def test_a_loop_without_a_table_leaves_signals_to_python(odd):
+    seen = []
+    signal.signal(USR2, lambda *args: seen.append(1))
+    odd.broken = AttributeError("no table")
+    odd.call_soon(kill, USR2)
+    run_until(odd, lambda: seen)
+    odd.broken = None
+    odd._signal_handlers[USR2] = "no handle"
+    odd.call_soon(kill, USR2)
+    run_until(odd, lambda: len(seen) == 2)
+    odd._signal_handlers.clear()
+    assert_usable(odd)

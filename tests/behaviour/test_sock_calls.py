@@ -343,3 +343,73 @@ def test_an_echo_of_many_sockets(loop):
             await until(lambda: all(task.done() for task in echoes))
 
     run(loop, main())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sock_recv",
+        "sock_recv_into",
+        "sock_recvfrom",
+        "sock_recvfrom_into",
+        "sock_sendall",
+        "sock_sendto",
+        "sock_connect",
+        "sock_accept",
+    ],
+)
+def test_a26_too_few_arguments_or_unknown_ones(loop, name):
+    method = getattr(loop, name)
+    for args, kwargs in [((), {}), ((1,), {"nonsense": 2})]:
+        with pytest.raises(TypeError):
+            method(*args, **kwargs)
+
+
+def test_arguments_by_name(loop, pair):
+    near, far = pair
+    far.send(b"hello")
+    assert run(loop, loop.sock_recv(sock=near, n=3)) == b"hel"
+    assert run(loop, loop.sock_recv_into(sock=near, buf=bytearray(2))) == 2
+    run(loop, loop.sock_sendall(sock=near, data=b"you"))
+    assert receive_exactly(far, 3) == b"you"
+
+
+def test_an_empty_host_is_nobody(loop):
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        with pytest.raises(socket.gaierror):
+            run(loop, loop.sock_connect(sock, ("", 1)))
+    assert_usable(loop)
+
+
+@pytest.mark.parametrize("answer", [5, [()]])
+def test_a_look_up_that_answers_nonsense(loop, answer, monkeypatch):
+    async def later(*args, **kwargs):
+        return answer
+
+    monkeypatch.setattr(loop, "getaddrinfo", later if answer != 5 else lambda *_, **__: answer)
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        with pytest.raises((TypeError, ValueError, IndexError)):
+            run(loop, loop.sock_connect(sock, ("localhost", 1)))
+    assert_usable(loop)
+
+
+class Timed(socket.socket):
+    """Tells its timeout in its own way."""
+
+    def gettimeout(self):
+        return self.answer()
+
+
+def test_debug_mode_asks_the_socket_for_its_timeout(loop):
+    near, far = socket.socketpair()
+    with far, Timed(near.family, near.type, 0, near.detach()) as timed:
+        far.send(b"x")
+        timed.setblocking(False)
+        loop.set_debug(True)
+        timed.answer = int
+        assert run(loop, loop.sock_recv(timed, 1)) == b"x"
+        timed.answer = lambda: 1 // 0
+        with pytest.raises(ZeroDivisionError):
+            run(loop, loop.sock_recv(timed, 1))

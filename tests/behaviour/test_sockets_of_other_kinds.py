@@ -2,6 +2,7 @@
 """Sockets whose methods are somebody else's are asked by them; the coroutines of sock_* by hand."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -10,7 +11,8 @@ import warnings
 
 import pytest
 
-from tests.tools import assert_usable, connected, run, run_until, settle
+from tests.datagrams import close_all, endpoint
+from tests.tools import assert_usable, connected, run, run_until, settle, turns
 
 
 class Wrapped(socket.socket):
@@ -300,3 +302,82 @@ def test_a_send_that_answers_nonsense(loop):
         with pytest.raises(TypeError):
             run(loop, loop.sock_sendall(odd, b"hello"))
     assert_usable(loop)
+
+
+class Moody(socket.socket):
+    """Of datagrams: each call takes the next of `moves`, if there is one."""
+
+    moves: list
+
+    def _move(self, usual):
+        move = self.moves.pop(0) if self.moves else usual
+        if move is usual:
+            return usual()
+        if isinstance(move, BaseException):
+            raise move
+        return move
+
+    def recvfrom(self, *args):
+        return self._move(lambda: socket.socket.recvfrom(self, *args))
+
+    def sendto(self, *args):
+        return self._move(lambda: socket.socket.sendto(self, *args))
+
+
+@pytest.fixture
+def moody(loop):
+    """(transport, protocol, socket) of an endpoint over a Moody, and a plain socket."""
+    sock = Moody(type=socket.SOCK_DGRAM)
+    sock.moves = []
+    sock.bind(("127.0.0.1", 0))
+    with socket.socket(type=socket.SOCK_DGRAM) as other:
+        other.bind(("127.0.0.1", 0))
+        other.settimeout(20)
+        transport, protocol = endpoint(loop, sock=sock)
+        yield transport, protocol, sock, other
+        close_all(loop, transport)
+
+
+@pytest.mark.parametrize("kind", [BlockingIOError, InterruptedError])
+def test_nothing_to_receive_after_all(loop, moody, kind):
+    _, protocol, sock, other = moody
+    sock.moves.append(kind())
+    other.sendto(b"x", sock.getsockname())
+    run_until(loop, lambda: protocol.data)
+    assert protocol.events[1:] == [("data", b"x")]
+
+
+def test_an_error_of_receiving_reaches_the_protocol(loop, moody):
+    _, protocol, sock, other = moody
+    sock.moves.append(ConnectionRefusedError("asked"))
+    other.sendto(b"x", sock.getsockname())
+    run_until(loop, lambda: protocol.data)
+    assert protocol.events[1:] == [("error", ConnectionRefusedError), ("data", b"x")]
+
+
+def test_a_datagram_that_is_no_pair(loop, moody, reports):
+    _, protocol, sock, other = moody
+    sock.moves.append((1, 2, 3))
+    other.sendto(b"x", sock.getsockname())
+    run_until(loop, lambda: protocol.lost or reports)
+    assert isinstance(reports[0]["exception"], ValueError)
+
+
+@pytest.mark.parametrize("kind", [BlockingIOError, InterruptedError])
+def test_datagrams_that_must_wait_leave_later(loop, moody, kind):
+    transport, _, sock, other = moody
+    sock.moves += [kind(), kind()]
+    transport.sendto(b"one", other.getsockname())
+    turns(loop)
+    transport.sendto(b"two", other.getsockname())
+    gc.collect()
+    other.setblocking(False)
+    got = []
+
+    def both():
+        with contextlib.suppress(BlockingIOError):
+            got.append(other.recv(10))
+        return len(got) == 2
+
+    run_until(loop, both)
+    assert got == [b"one", b"two"]

@@ -4,11 +4,13 @@
 import asyncio
 import collections.abc
 import contextvars
+import gc
 import types
 
 import pytest
 
-from tests.tools import assert_usable, run, turns
+import hotloop
+from tests.tools import PY, assert_usable, run, turns
 
 
 @types.coroutine
@@ -349,3 +351,145 @@ def test_u10_subclasses_with_slots_and_overrides(loop):
 
     assert run(loop, main()) == (True, True)
     assert calls == ["cancel"]
+
+
+class Mine(Exception):
+    """What the objects below raise."""
+
+
+class NoTruth:
+    """Neither true nor false."""
+
+    def __bool__(self):
+        raise Mine
+
+
+class NoClass:
+    """Cannot be asked by isinstance() what it is."""
+
+    @property
+    def __class__(self):
+        raise Mine
+
+
+def test_u5_a_coroutine_that_isinstance_cannot_ask(loop):
+    kind = type(loop.create_task(_await(asyncio.sleep(0))))
+    turns(loop, 3)
+    with pytest.raises(Mine):
+        kind(NoClass(), loop=loop)
+
+
+def test_u5_a_blocking_flag_without_a_truth(loop, reports):
+    class Odd:
+        _asyncio_future_blocking = NoTruth()
+
+    async def work():
+        await yielding(Odd())
+
+    task = loop.create_task(work())
+    turns(loop, 2)
+    assert isinstance(reports[0]["exception"], Mine) and not task.done()
+    task._log_destroy_pending = False
+    del task
+    reports.clear()
+    gc.collect()  # nothing wakes it any more, and nothing holds it
+    assert not asyncio.all_tasks(loop)
+
+
+def test_wrong_calls_of_a_tasks_methods(loop):
+    task = loop.create_task(asyncio.sleep(0))
+    for method in task.get_stack, task.print_stack:
+        with pytest.raises(TypeError):
+            method(nonsense=1)
+    with pytest.raises(Mine):
+        task._log_destroy_pending = NoTruth()
+    coroutine = asyncio.sleep(0)
+    with pytest.raises(TypeError):
+        type(task)(coroutine, coro=coroutine, loop=loop)
+    coroutine.close()
+    run(loop, _await(task))
+
+
+def test_a_name_that_cannot_be_written(loop):
+    class Odd:
+        def __str__(self):
+            raise Mine
+
+    task = loop.create_task(asyncio.sleep(0))
+    with pytest.raises(Mine):
+        task.set_name(Odd())
+    run(loop, _await(task))
+
+
+@pytest.mark.hotloop_only(reason="asyncio takes it and fails in the first step")
+def test_a_context_that_is_none_is_refused(loop):
+    coroutine = asyncio.sleep(0)
+    with pytest.raises(TypeError):
+        hotloop.Task(coroutine, loop=loop, context=42)
+    coroutine.close()
+
+
+@pytest.mark.skipif(PY < (3, 12), reason="tasks begin at once since 3.12")
+class TestEager:
+    def test_what_must_leave_leaves_the_call(self, loop):
+        kind = type(loop.create_task(_await(asyncio.sleep(0))))
+        made = []
+
+        class Noted(kind):
+            def __init__(self, *args, **kwargs):
+                made.append(self)
+                super().__init__(*args, **kwargs)
+
+        async def leave():
+            raise KeyboardInterrupt("leaving the step")
+
+        async def main():
+            with pytest.raises(KeyboardInterrupt):
+                Noted(leave(), loop=loop, eager_start=True)
+            return isinstance(made[0].exception(), KeyboardInterrupt)
+
+        assert run(loop, main())
+        assert_usable(loop)
+
+    def test_a_wish_without_a_truth(self, loop):
+        kind = type(loop.create_task(_await(asyncio.sleep(0))))
+        coroutine = asyncio.sleep(0)
+
+        async def main():
+            with pytest.raises(Mine):
+                kind(coroutine, loop=loop, eager_start=NoTruth())
+
+        run(loop, main())
+        coroutine.close()
+
+    def test_on_a_loop_of_another_kind(self):
+        """Whether it runs is asked by its method."""
+
+        class Foreign(asyncio.SelectorEventLoop):
+            broken = False
+
+            def is_running(self):
+                if self.broken:
+                    raise Mine
+                return super().is_running()
+
+        async def seven():
+            return 7
+
+        async def main():
+            task = hotloop.Task(seven(), loop=foreign, eager_start=True)
+            assert task.done() and task.result() == 7
+            foreign.broken = True
+            coroutine = seven()
+            with pytest.raises(Mine):
+                hotloop.Task(coroutine, loop=foreign, eager_start=True)
+            coroutine.close()
+            foreign.broken = False
+
+        foreign = Foreign()
+        coroutine = seven()
+        task = hotloop.Task(coroutine, loop=foreign, eager_start=True)
+        assert not task.done()
+        assert foreign.run_until_complete(task) == 7
+        foreign.run_until_complete(main())
+        foreign.close()

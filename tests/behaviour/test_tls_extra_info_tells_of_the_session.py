@@ -132,3 +132,11 @@ def test_what_tests_of_asyncio_put_into_the_backlog(loop, certificates):
         transport._test__append_write_backlog(b"before ")
         transport.write(b"after")
         run_until(loop, lambda: peer.step() and peer.data == b"before after")
+
+
+def test_names_that_nothing_has_and_no_name_at_all(loop, certificates):
+    with secured(loop, certificates) as (transport, _, _peer):
+        assert transport.get_extra_info("\ud800", 7) == 7
+        assert transport.get_extra_info(42, 7) == 7
+        with pytest.raises(TypeError):
+            transport.get_extra_info()

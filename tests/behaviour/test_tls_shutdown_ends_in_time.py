@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """TLS12: a peer that does not take part in the end cannot hold a connection open."""
 
+import socket
+
 import pytest
 
 from tests.tls import secured, talk
-from tests.tools import run_until, shrink_buffers
+from tests.tools import run_until, settle, shrink_buffers
 
 SHORT = 0.05  # seconds
 
@@ -59,3 +61,14 @@ def test_abort_ends_a_shutdown(loop, certificates, side, late):
         transport.abort()
         run_until(loop, lambda: protocol.lost)
         assert protocol.error is None and protocol.names.count("lost") == 1
+
+
+def test_a_peer_that_ends_while_it_owes_us_the_reading(loop, certificates, side):
+    """Its FIN comes while much is unsent: that still leaves, and then the connection ends."""
+    with secured(loop, certificates, side=side) as (transport, protocol, peer):
+        transport.write(b"x" * (16 << 20))
+        peer.sock.shutdown(socket.SHUT_WR)
+        settle(loop)
+        run_until(loop, lambda: peer.step() and protocol.lost)
+        assert protocol.error is None or isinstance(protocol.error, OSError)
+        assert transport.set_protocol(protocol) is None

@@ -276,3 +276,90 @@ def test_the_high_water_mark_of_tls_holds(loop, certificates):
     with upgraded(loop, certificates, "tcp", "client") as (transport, _, _):
         assert transport.get_write_buffer_limits() == (HIGH // 4, HIGH)
         assert isinstance(transport.get_extra_info("socket").family, socket.AddressFamily)
+
+
+@pytest.mark.hotloop_only(reason="asyncio loses it before 3.13.12, and the handshake never ends")
+def test_tls8_a_hello_that_a_stream_reader_has_read(loop, certificates):
+    near, far = contexts(certificates, "server")
+    reader = asyncio.StreamReader(loop=loop)
+    reading = asyncio.StreamReaderProtocol(reader, loop=loop)
+    with connected(loop, "tcp", reading) as (plain, _, sock):
+        peer = Peer(sock, far, server=False)
+        peer.step()
+        run_until(loop, lambda: reader._buffer)
+        task = upgrading(loop, plain, reading, near, "server")
+        run_until(loop, lambda: peer.step() and task.done() and peer.shaken)
+        peer.send(b"at last")
+        assert run(loop, reader.readexactly(7)) == b"at last"
+        tls = task.result()
+        with pytest.raises(TypeError):
+            tls._feed(42)
+        tls.abort()
+        run_until(loop, lambda: reader.at_eof())
+        settle(loop)
+        assert tls._feed(b"too late") is None
+
+
+def test_a_side_without_a_truth(loop, certificates):
+    class NoTruth:
+        def __bool__(self):
+            raise ZeroDivisionError
+
+    with connected(loop, "tcp") as (plain, protocol, _):
+        with pytest.raises(ZeroDivisionError):
+            run(
+                loop,
+                loop.start_tls(
+                    plain,
+                    protocol,
+                    certificates.client(),
+                    server_side=NoTruth(),
+                    server_hostname=NAME,
+                ),
+            )
+
+
+@pytest.mark.hotloop_only(reason="asyncio's has no transport to show before the handshake")
+class TestBeforeTheStream:
+    def test_little_is_known(self, loop, certificates):
+        context = certificates.client()
+        tls = loop._make_tls(Recorder(), context, None, False, NAME)
+        assert tls.get_extra_info("sslcontext") is context
+        assert tls.get_extra_info("socket", 7) == 7
+        assert tls.get_extra_info("cipher") is None
+        assert repr(tls) and not tls.is_closing()
+        tls.abort()
+        with pytest.raises(TypeError):
+            loop._make_tls()
+
+    def test_it_is_closed_and_the_stream_ends_with_it(self, loop, certificates):
+        near, far = socket.socketpair()
+        with far:
+            near.setblocking(False)
+            far.settimeout(20)
+            protocol = Recorder()
+            tls = loop._make_ssl_transport(
+                near, protocol, certificates.client(), None, server_hostname=NAME
+            )
+            tls.close()
+            settle(loop)
+            assert tls.is_closing() and far.recv(1) == b""
+            assert "made" not in protocol.names
+
+    def test_one_that_is_closed_takes_no_stream(self, loop, certificates):
+        with connected(loop, "tcp") as (plain, protocol, far):
+            tls = loop._make_tls(Recorder(), certificates.client(), None, False, NAME)
+            tls.abort()
+            plain.set_protocol(tls)
+            assert tls.connection_made(plain) is None
+            plain.set_protocol(protocol)
+            far.send(b"plain")
+            run_until(loop, lambda: protocol.data == b"plain")
+
+    def test_a_stream_that_is_not_its_own_is_refused(self, loop, certificates):
+        with connected(loop, "tcp") as (plain, _, _far):
+            tls = loop._make_tls(Recorder(), certificates.client(), None, False, NAME)
+            for other in plain, None:
+                with pytest.raises(RuntimeError, match="is not the protocol of"):
+                    tls.connection_made(other)
+            tls.abort()

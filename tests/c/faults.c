@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -140,6 +141,21 @@ fcntl64(int fd, int command, ...)
     }
     return command == F_DUPFD_CLOEXEC && fault_strikes("dup") ? -1
                                                               : next(fd, command, argument);
+}
+
+/* Of what has one argument, as all calls here have. */
+int
+ioctl(int fd, unsigned long request, ...)
+{
+    static int (*next)(int, unsigned long, ...);
+    va_list arguments;
+    va_start(arguments, request);
+    void *argument = va_arg(arguments, void *);
+    va_end(arguments);
+    if (next == NULL) {
+        next = (int (*)(int, unsigned long, ...))dlsym(RTLD_NEXT, "ioctl");
+    }
+    return fault_strikes("ioctl") ? -1 : next(fd, request, argument);
 }
 
 int

@@ -306,6 +306,18 @@ async def loops(loop):
         other.call_soon(int)
         other.call_later(60, int)
         other.call_soon_threadsafe(int)
+        with pair() as (near, far):
+            try:
+                other.add_reader(far, int)
+                other.add_writer(near, int)
+                other.add_signal_handler(signal.SIGUSR2, int)
+                other.sock_recv(near, 1).send(None)
+            finally:
+                other.remove_reader(far)
+                other.remove_writer(near)
+                other.remove_signal_handler(signal.SIGUSR2)
+    except RuntimeError as error:  # what add_signal_handler makes of an OSError
+        raise OSError(str(error)) from error
     finally:
         other.close()
 

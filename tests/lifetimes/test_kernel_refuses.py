@@ -51,7 +51,7 @@ def test_e15_the_same_with_io_uring(loop_kind, row):
     assert walk(loop_kind, row, UV_USE_IO_URING="1")["bad"] == []
 
 
-ROOMS = ["accepted", "paths", "pipes", "watching"]
+ROOMS = ["accepted", "loops", "paths", "pipes", "watching"]
 
 
 @pytest.mark.skipif("HOTLOOP_WALK_STEP" not in os.environ, reason="for HOTLOOP_WALK_STEP=1")
