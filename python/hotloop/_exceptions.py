@@ -42,9 +42,10 @@ def default_exception_handler(self: Loop, context: dict[str, Any]) -> None:
     if exception is not None:
         exc_info = (type(exception), exception, exception.__traceback__)
 
-    handle = self._current_handle
-    if "source_traceback" not in context and handle is not None and handle._source_traceback:
-        context["handle_traceback"] = handle._source_traceback
+    # What runs now may also be a transport or a future's callback, which have none.
+    created_at = getattr(self._current_handle, "_source_traceback", None)
+    if "source_traceback" not in context and created_at:
+        context["handle_traceback"] = created_at
 
     lines = [message]
     for key in sorted(context.keys() - {"message", "exception"}):

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.tools import PY, assert_usable, turns
+from tests.tools import PY, assert_usable, run, settle, socket_pair, turns, until
 
 
 def fail():
@@ -59,6 +59,39 @@ def test_the_default_handler_logs(loop, asyncio_log):
     assert record.getMessage().startswith("Exception in callback fail() at ")
     assert "handle: <Handle fail() at " in record.getMessage()
     assert record.exc_info[0] is ZeroDivisionError
+
+
+@pytest.mark.parametrize("where", ["protocol", "done callback", "task"])
+def test_the_default_handler_logs_in_debug_mode(loop, asyncio_log, where):
+    """Whatever runs, its error is told, though not each has a place where it was made."""
+    loop.set_debug(True)
+    near, far = socket_pair("unix")
+    near.setblocking(False)
+
+    class Fails(asyncio.Protocol):
+        def data_received(self, data):
+            fail()
+
+    async def work():
+        transport, _ = await loop.create_unix_connection(Fails, sock=near)
+        if where == "protocol":
+            far.send(b"x")
+        elif where == "done callback":
+            future = loop.create_future()
+            future.add_done_callback(lambda _: fail())
+            future.set_result(None)
+        else:
+            task = loop.create_task(asyncio.sleep(0))
+            task.add_done_callback(lambda _: fail())
+        await until(lambda: asyncio_log.messages)
+        transport.abort()
+
+    with far:
+        run(loop, work())
+        settle(loop)
+    assert len(asyncio_log.messages) == 1
+    assert "Exception in default exception handler" not in asyncio_log.messages[0]
+    assert asyncio_log.records[0].exc_info[0] is ZeroDivisionError
 
 
 def test_set_and_get(loop):
