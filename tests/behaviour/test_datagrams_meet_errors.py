@@ -107,7 +107,9 @@ def test_what_is_no_bytes(loop, data):
         (None, TypeError),
         (7, TypeError),
         (("127.0.0.1",), TypeError),
+        ((5, 80), TypeError),
         (("127.0.0.1", 99_999), OverflowError),
+        (("127.0.0.1", 1 << 70), OverflowError),
         (("127.0.0.1", "9"), TypeError),
         ((b"127.0.0.1\0", 9), (TypeError, ValueError)),
         (("::1", 9), OSError),
@@ -357,4 +359,11 @@ def test_the_empty_host_is_this_machine(loop):
     port = transport.get_extra_info("sockname")[1]
     transport.sendto(b"x", ("", port))
     run_until(loop, lambda: protocol.data)
+    close_all(loop, transport)
+
+
+def test_too_few_arguments(loop):
+    transport, _ = endpoint(loop, local_addr=("127.0.0.1", 0))
+    with pytest.raises(TypeError):
+        transport.sendto()
     close_all(loop, transport)

@@ -9,6 +9,7 @@ import weakref
 
 import pytest
 
+import hotloop
 from tests.tools import PY, turns
 
 
@@ -202,3 +203,83 @@ def test_a1_constructing_one_directly_is_refused_or_harmless(loop):
             handle._run()
         repr(handle)
     turns(loop)
+
+
+class Mine(Exception):
+    """What the objects below raise."""
+
+
+class NoTruth:
+    def __bool__(self):
+        raise Mine
+
+    def __eq__(self, other):
+        raise Mine
+
+    __hash__ = None
+
+
+def test_a_timer_made_by_hand(loop):
+    kind = type(loop.call_later(60, callback))
+
+    class Refuses:
+        def get_debug(self):
+            return False
+
+        def _timer_handle_cancelled(self, handle):
+            raise Mine
+
+    handle = kind(1.0, callback, (), Refuses())
+    with pytest.raises(Mine):
+        handle.cancel()
+
+
+def test_comparing_what_cannot_be_compared(loop):
+    when = loop.time() + 60
+    handles = [loop.call_at(when, callback, NoTruth()) for _ in range(2)]
+    with pytest.raises(Mine):
+        handles[0] == handles[1]  # noqa: B015
+    for handle in handles:
+        handle.cancel()
+
+
+@pytest.mark.hotloop_only(reason="asyncio's fields take anything")
+def test_what_is_no_time_is_refused(loop):
+    handle = loop.call_later(60, callback)
+    with pytest.raises(TypeError):
+        type(handle)("soon", callback, (), loop)
+    with pytest.raises(TypeError):
+        handle._when = "soon"
+    with pytest.raises(TypeError):
+        del handle._when
+    with pytest.raises(Mine):
+        handle._scheduled = NoTruth()
+    with pytest.raises(Mine):
+        loop.set_debug(NoTruth())
+    handle.cancel()
+
+
+@pytest.mark.hotloop_only(reason="asyncio has a handle for each step as it is")
+def test_a_hook_in_handle_run_may_keep_what_it_sees(loop, monkeypatch):
+    """Each step of a task is shown as a handle; it holds the task, and nothing else does."""
+    kept = []
+    stock = asyncio.Handle._run
+
+    def hook(handle):
+        kept.append(handle)
+        return stock(handle)
+
+    class Task(hotloop.Task):
+        pass
+
+    with monkeypatch.context() as patch:
+        patch.setattr(asyncio.Handle, "_run", hook)
+        task = Task(asyncio.sleep(0), loop=loop)
+        loop.run_until_complete(task)
+    gone = weakref.ref(task)
+    del task
+    gc.collect()
+    assert kept and gone() is not None
+    kept.clear()
+    gc.collect()
+    assert gone() is None

@@ -3,9 +3,11 @@
 
 import asyncio
 import contextvars
+import gc
 import os
 import socket
 import tty
+import warnings
 
 import pytest
 
@@ -390,3 +392,73 @@ def test_tasks_may_read_while_others_write(loop):
     for number, data in enumerate(run(loop, main())):
         assert data == bytes([number]) * 150_000
     settle(loop)
+
+
+def test_an_error_in_connection_made_is_reported_and_the_pipe_lives_on(loop, reports):
+    class Raises(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            raise ValueError("in connection_made")
+
+    transport, protocol, far = reading(loop, Raises())
+    os.write(far, b"x")
+    run_until(loop, lambda: protocol.data == b"x")
+    assert [str(report["exception"]) for report in reports] == ["in connection_made"]
+    transport.close()
+    settle(loop)
+    os.close(far)
+
+
+def test_an_exit_in_connection_made_leaves_the_loop(loop):
+    class Leaves(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            raise SystemExit("leaving")
+
+    protocol = Leaves()
+    near, far = os.pipe()
+    opening = loop.create_task(
+        loop.connect_read_pipe(lambda: protocol, open(near, "rb", buffering=0))
+    )
+    with pytest.raises(SystemExit):
+        loop.run_until_complete(opening)
+    run_until(loop, opening.done)
+    os.write(far, b"x")
+    run_until(loop, lambda: protocol.data == b"x")
+    protocol.transport.close()
+    settle(loop)
+    os.close(far)
+
+
+def test_a_number_that_is_none(loop):
+    class Odd:
+        def fileno(self):
+            return "one"
+
+        def close(self):
+            pass
+
+    with pytest.raises(TypeError):
+        run(loop, loop.connect_read_pipe(Recorder, Odd()))
+    assert_usable(loop)
+
+
+@pytest.mark.hotloop_only(reason="asyncio leaves the file open when its warning is an error")
+def test_g2_warnings_that_are_errors_are_told_and_all_is_closed(new_loop, unraisable):
+    loop = new_loop()
+    far = reading(loop)[2]
+    near, other = socket.socketpair()
+    run(loop, loop.create_unix_connection(Recorder, sock=near))
+    run(
+        loop,
+        loop.create_datagram_endpoint(asyncio.DatagramProtocol, local_addr=("127.0.0.1", 0)),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        loop.close()
+        del loop
+        gc.collect()
+    assert {type(told) for told in unraisable} == {ResourceWarning}
+    assert len(unraisable) >= 3
+    other.close()
+    os.close(far)

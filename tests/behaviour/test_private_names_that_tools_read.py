@@ -20,6 +20,7 @@ import weakref
 
 import pytest
 
+from hotloop import _core
 from tests.tools import PY, Recorder, connected, run, run_until
 
 NONE = type(None)
@@ -359,3 +360,26 @@ def test_a_timer_may_be_said_to_be_scheduled_or_not(loop):
         timer._scheduled = answer
         assert timer._scheduled is answer
     timer.cancel()
+
+
+@pytest.mark.hotloop_only(reason="asyncio has other ones")
+@pytest.mark.parametrize(
+    "name", ["listen", "open_stream", "open_datagram", "sendfile", "getaddrinfo", "getnameinfo"]
+)
+def test_a1_inner_calls_check_what_they_get(loop, name):
+    method = getattr(loop, f"_{name}")
+    for args, kwargs in [((), {}), ((1,), {"nonsense": 2})]:
+        with pytest.raises(TypeError):
+            method(*args, **kwargs)
+
+
+@pytest.mark.hotloop_only(reason="asyncio has other ones")
+def test_a1_inner_functions_check_what_they_get(loop):
+    for call in (_core.feed_streams, lambda: _core.own_methods(int), lambda: _core.own_methods(1)):
+        with pytest.raises(TypeError):
+            call()
+    near, far = socket.socketpair()
+    with near, far, open(__file__, "rb") as file, pytest.raises(ValueError, match="negative"):
+        loop._sendfile(near, file, -1, 10)
+    with pytest.raises(TypeError):
+        loop._add_reader(0, int, context=42)

@@ -401,3 +401,24 @@ def test_over_tls(loop, certificates, stream_kind, side, file, offset, count):
         assert file.tell() == offset + len(expected)
         assert transport.get_protocol() is protocol and transport.is_reading()
     run(loop, loop.shutdown_default_executor())
+
+
+@pytest.mark.hotloop_only("asyncio reports an InvalidStateError of its own")
+def test_the_peer_vanishes_while_older_data_waits(loop, line, file):
+    transport, protocol, far = line
+
+    async def main():
+        transport.write(b"x" * (16 << 20))
+        sending = asyncio.ensure_future(loop.sendfile(transport, file))
+        await asyncio.to_thread(receive_exactly, far, 1000)
+        if far.family == socket.AF_UNIX:
+            far.close()
+        else:
+            reset(far)
+        with pytest.raises((ConnectionError, RuntimeError)):
+            await sending
+        assert transport.get_write_buffer_size() == 0
+
+    run(loop, main())
+    run_until(loop, lambda: protocol.lost)
+    assert_usable(loop)

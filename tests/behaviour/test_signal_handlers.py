@@ -282,7 +282,7 @@ def test_a_handler_whose_handle_was_cancelled_is_removed(loop):
     seen = []
     loop.add_signal_handler(USR1, seen.append, 1)
     loop._signal_handlers[USR1].cancel()
-    kill()
+    loop.call_soon(kill)
     run_until(loop, lambda: USR1 not in loop._signal_handlers)
     assert seen == []
 
@@ -383,9 +383,11 @@ def test_a_loop_without_a_table_leaves_signals_to_python(odd):
     odd.broken = AttributeError("no table")
     odd.call_soon(kill, USR2)
     run_until(odd, lambda: seen)
+    settle(odd)
     odd.broken = None
     odd._signal_handlers[USR2] = "no handle"
     odd.call_soon(kill, USR2)
     run_until(odd, lambda: len(seen) == 2)
+    settle(odd)
     odd._signal_handlers.clear()
     assert_usable(odd)

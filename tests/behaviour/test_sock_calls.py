@@ -413,3 +413,26 @@ def test_debug_mode_asks_the_socket_for_its_timeout(loop):
         timed.answer = lambda: 1 // 0
         with pytest.raises(ZeroDivisionError):
             run(loop, loop.sock_recv(timed, 1))
+
+
+@pytest.mark.hotloop_only(reason="asyncio lets nobody else run while there is something to receive")
+def test_a_long_series_that_never_waits_lets_others_run(loop, pair):
+    near, far = pair
+    far.sendall(b"x" * 300)
+    turned = []
+
+    async def main():
+        waiting = asyncio.ensure_future(loop.sock_recv(near, 300))
+        await waiting
+        waiting = asyncio.ensure_future(loop.sock_recv(near, 300))
+        await asyncio.sleep(0)
+        far.sendall(b"x" * 300)
+        far.sendall(b"x" * len(await waiting))
+        loop.call_soon(turned.append, 1)
+        for _ in range(300):
+            assert await loop.sock_recv(near, 1) == b"x"
+            if turned:
+                return True
+        return False
+
+    assert run(loop, main())

@@ -493,3 +493,24 @@ class TestEager:
         assert foreign.run_until_complete(task) == 7
         foreign.run_until_complete(main())
         foreign.close()
+
+
+@pytest.mark.skipif(PY < (3, 14), reason="noted since 3.14")
+def test_who_waits_for_it_is_noted(loop):
+    async def main():
+        future = loop.create_future()
+        inner = asyncio.create_task(_await(future))
+        outers = [asyncio.create_task(_await(inner)) for _ in range(2)]
+        shielded = asyncio.create_task(_await(asyncio.shield(inner)))
+        assert future._asyncio_awaited_by is None
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert future._asyncio_awaited_by == frozenset([inner])
+        assert inner._asyncio_awaited_by > frozenset(outers)
+        graph = asyncio.capture_call_graph(future)
+        assert [entry.future for entry in graph.awaited_by] == [inner]
+        future.set_result(1)
+        assert await asyncio.gather(*outers, shielded) == [1, 1, 1]
+        assert inner._asyncio_awaited_by is None
+
+    run(loop, main())

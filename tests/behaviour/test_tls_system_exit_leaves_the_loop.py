@@ -2,6 +2,7 @@
 """X7: KeyboardInterrupt and SystemExit out of any callback of a TLS protocol leave run_forever."""
 
 import contextlib
+import socket
 
 import pytest
 
@@ -106,3 +107,13 @@ def test_x7_after_a_pause(loop, certificates, side, error, reports):
         transport.abort()
         settle(loop)
     assert reports == []
+
+
+def test_x7_eof_received_of_a_peer_that_says_no_goodbye(loop, certificates, side, error):
+    with secured(loop, certificates, side=side, protocol=leaving("eof_received", error)) as parts:
+        transport, _, peer = parts
+        peer.sock.shutdown(socket.SHUT_WR)
+        leaves_the_loop(loop, peer, error)
+        assert_usable(loop)
+        transport.abort()
+        settle(loop)
