@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.tools import LIMIT, PY
+
 
 @pytest.mark.parametrize("threads, calls", [(1, 20_000), (4, 10_000), (8, 5_000)])
 def test_s1_every_call_of_every_thread_runs_in_that_threads_order(loop, threads, calls):
@@ -102,3 +104,29 @@ def test_s2_calls_during_close_end_in_runtime_error_and_nothing_else(new_loop):
         for thread in threads:
             thread.join()
         assert not wrong
+
+
+@pytest.mark.skipif(PY < (3, 14), reason="before, cancel() of another thread does not wait")
+def test_s1_cancel_in_another_thread_waits_while_the_callback_runs(loop):
+    order = []
+    runs, cancels = threading.Event(), threading.Event()
+
+    def callback():
+        runs.set()
+        assert cancels.wait(LIMIT)
+        time.sleep(0.01)  # the other one gets as far as it can: no further than into cancel()
+        order.append("has run")
+        loop.stop()
+
+    def cancel():
+        assert runs.wait(LIMIT)
+        cancels.set()
+        handle.cancel()
+        order.append("cancelled")
+
+    thread = threading.Thread(target=cancel)
+    thread.start()
+    handle = loop.call_soon_threadsafe(callback)
+    loop.run_forever()
+    thread.join()
+    assert order == ["has run", "cancelled"]

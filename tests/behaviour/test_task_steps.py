@@ -511,6 +511,6 @@ def test_who_waits_for_it_is_noted(loop):
         assert [entry.future for entry in graph.awaited_by] == [inner]
         future.set_result(1)
         assert await asyncio.gather(*outers, shielded) == [1, 1, 1]
-        assert inner._asyncio_awaited_by is None
+        assert not inner._asyncio_awaited_by
 
     run(loop, main())
