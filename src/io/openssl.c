@@ -167,6 +167,7 @@ openssl_watch(const OpenSsl *found, int kind, PyObject **object, PyObject *calla
     openssl_watching = true;
     *object = PyObject_Call(callable, args, NULL);
     openssl_watching = false;
+    PyErr_Clear();
     found->CRYPTO_free_ex_index(kind, index);
     if (*object == NULL || openssl_born == NULL) {
         return 0;
@@ -174,21 +175,29 @@ openssl_watch(const OpenSsl *found, int kind, PyObject **object, PyObject *calla
     return openssl_place_of(*object, openssl_born);
 }
 
+/* -> new, or NULL without an exception */
+static PyObject *
+openssl_attribute(PyObject *object, const char *name)
+{
+    PyObject *value = object == NULL ? NULL : PyObject_GetAttrString(object, name);
+    PyErr_Clear();
+    return value;
+}
+
 /* The types, and the attributes of a context that tls_direct.c asks for. */
 static bool
 openssl_import(ModuleState *state, PyObject *module)
 {
-    state->openssl.bio_type = PyObject_GetAttrString(module, "MemoryBIO");
-    state->openssl.context_type = PyObject_GetAttrString(module, "_SSLContext");
-    if (state->openssl.bio_type != NULL && state->openssl.context_type != NULL
-        && PyType_Check(state->openssl.context_type))
-    {
-        PyObject *type = state->openssl.context_type;
-        state->openssl.msg_callback = PyObject_GetAttrString(type, "_msg_callback");
-        state->openssl.late_auth = PyObject_GetAttrString(type, "post_handshake_auth");
+    state->openssl.bio_type = openssl_attribute(module, "MemoryBIO");
+    state->openssl.context_type = openssl_attribute(module, "_SSLContext");
+    PyObject *type = state->openssl.context_type;
+    if (type == NULL || !PyType_Check(type)) {
+        return false;
     }
-    PyErr_Clear();
-    return state->openssl.msg_callback != NULL && state->openssl.late_auth != NULL;
+    state->openssl.msg_callback = openssl_attribute(type, "_msg_callback");
+    state->openssl.late_auth = openssl_attribute(type, "post_handshake_auth");
+    return state->openssl.bio_type != NULL && state->openssl.msg_callback != NULL
+           && state->openssl.late_auth != NULL;
 }
 
 /* _ssl._SSLContext(PROTOCOL_TLS_SERVER)._wrap_bio(bio, bio, True), step by step. */
@@ -201,8 +210,8 @@ openssl_probe(OpenSsl *found, const ModuleState *state)
         openssl_watch(found, OPENSSL_EX_BIO, &bio, state->openssl.bio_type, nothing);
     PyObject *context = PyObject_CallFunction(state->openssl.context_type, "i",
                                               OPENSSL_PROTOCOL_TLS_SERVER);
-    PyObject *wrap =
-        context == NULL ? NULL : PyObject_GetAttrString(context, "_wrap_bio");
+    PyErr_Clear();
+    PyObject *wrap = openssl_attribute(context, "_wrap_bio");
     PyObject *args = bio == NULL ? NULL : Py_BuildValue("(OOi)", bio, bio, 1);
     found->ssl_place = openssl_watch(found, OPENSSL_EX_SSL, &sock, wrap, args);
     bool good = found->bio_place != 0 && found->ssl_place != 0;

@@ -181,7 +181,7 @@ def test_each_connection_has_a_copy_of_the_servers_context(loop, sock):
 
     protocols = [Setting(), Setting()]
     waiting = list(protocols)
-    variable.set("server's")
+    token = variable.set("server's")
     server = served(loop, sock, lambda: waiting.pop())
     variable.set("later")
     with socket.create_connection(sock.getsockname()):
@@ -189,6 +189,7 @@ def test_each_connection_has_a_copy_of_the_servers_context(loop, sock):
             run_until(loop, lambda: len(seen) == 2)
             assert seen == ["server's"] * 2
             finish(loop, server, *protocols)
+    variable.reset(token)
 
 
 def test_tls(loop, sock, certificates):
