@@ -127,6 +127,9 @@ observe_through_hook(Loop *loop, Job *job)
         Py_XDECREF(result);
         Py_DECREF(hook);
     }
+    if (Py_REFCNT(handle) > 1 && !PyObject_GC_IsTracked(handle)) {
+        PyObject_GC_Track(handle); /* the hook has kept it, perhaps in a ring */
+    }
     Py_DECREF(handle);
     return rc;
 }
