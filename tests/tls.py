@@ -164,7 +164,7 @@ def failure(loop, task: asyncio.Task, peer: Peer) -> BaseException:
     """The exception with which a handshake task ends; the peer plays along as far as it can."""
 
     def step():
-        with contextlib.suppress(ssl.SSLError):
+        with contextlib.suppress(OSError):  # a second try has whatever errno is
             peer.step()
         return task.done()
 
