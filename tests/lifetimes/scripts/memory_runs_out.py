@@ -48,8 +48,8 @@ def child(nth, go_on):
     loop = loop_of_the_kind()
     loop.set_exception_handler(lambda loop, context: told.append(context.get("exception")))
     before = steady(loop)
-    # Once nothing can be allocated any more nobody may be woken, and a step that cannot end is tried
-    # again and again: this ends the run. That it was not lost, the same work shows with memory again.
+    # Once nothing can be allocated any more nobody may be woken, and a step that cannot end is
+    # tried again and again: this ends the run. With memory again the same work must succeed.
     guard = loop.call_later(8, loop.stop)
     task = None
     memory.memory_arm(nth, go_on)
