@@ -160,6 +160,18 @@ def talk(loop, peer: Peer, condition, seconds: float = LIMIT) -> None:
     run_until(loop, lambda: peer.step() and condition(), seconds)
 
 
+def shake_hands_and_send(loop, peer: Peer, data: bytes) -> None:
+    """Shake hands; what ends the handshake and `data` leave in one piece."""
+    flush, peer.flush = peer.flush, lambda: None
+    while not peer.shaken:
+        peer.step()
+        if peer.shaken:
+            peer.tls.write(data)
+        flush()
+        run_until(loop, lambda: True)
+    peer.flush = flush
+
+
 def failure(loop, task: asyncio.Task, peer: Peer) -> BaseException:
     """The exception with which a handshake task ends; the peer plays along as far as it can."""
 

@@ -34,7 +34,7 @@ from ._connect import (
 )
 from ._resolve import AddrInfo, ensure_resolved
 from ._substitutes import AskingListener, accepts_by_itself
-from ._tls import TlsOptions, make_options, wrap_factory
+from ._tls import TlsOptions, server_options, wrap_factory
 
 if TYPE_CHECKING:
     from ._core import Listener
@@ -250,12 +250,7 @@ async def create_server(
     # An empty context is a context: only None means "no TLS" here.
     check_tls_arguments(ssl is not None, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_not_ssl_socket(sock)
-    tls = make_options(
-        ssl,
-        server_side=True,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
-    )
+    tls = server_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
 
     if host is not None or port is not None:
         if sock is not None:
@@ -303,12 +298,7 @@ async def create_unix_server(
     if isinstance(ssl, bool):
         raise TypeError("ssl argument must be an SSLContext or None")
     check_tls_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
-    tls = make_options(
-        ssl,
-        server_side=True,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
-    )
+    tls = server_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
 
     ours = path is not None
     if path is not None:
@@ -341,12 +331,7 @@ async def connect_accepted_socket(
     check_stream_socket(sock)
     check_tls_arguments(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     check_not_ssl_socket(sock)
-    tls = make_options(
-        ssl,
-        server_side=True,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
-    )
+    tls = server_options(ssl, ssl_handshake_timeout, ssl_shutdown_timeout)
     transport, protocol = await open_stream(self, sock, protocol_factory, tls, dup=True)
     if self.get_debug():
         used = transport.get_extra_info("socket")
@@ -372,12 +357,7 @@ def start_serving(
     if accepts_by_itself(sock):
         more = (sslcontext, server, backlog, ssl_handshake_timeout, ssl_shutdown_timeout)
         return AskingListener(self, protocol_factory, sock, *more)
-    options = make_options(
-        sslcontext,
-        server_side=True,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
-    )
+    options = server_options(sslcontext, ssl_handshake_timeout, ssl_shutdown_timeout)
     if options is not None:
         protocol_factory = wrap_factory(self, protocol_factory, options)
     return self._listen(sock, protocol_factory, server, backlog)

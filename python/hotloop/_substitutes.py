@@ -20,7 +20,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from . import _compat
-from ._tls import TlsOptions, make_options, wrap_factory, wrap_foreign_factory
+from ._tls import TlsOptions, server_options, wrap_factory, wrap_foreign_factory
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -140,12 +140,7 @@ def accept_connection(
     called in a copy of `context`, or of the current one. When something has run out that is
     reported, and the socket is watched again after a second.
     """
-    tls = make_options(
-        sslcontext,
-        server_side=True,
-        ssl_handshake_timeout=ssl_handshake_timeout,
-        ssl_shutdown_timeout=ssl_shutdown_timeout,
-    )
+    tls = server_options(sslcontext, ssl_handshake_timeout, ssl_shutdown_timeout)
     for _ in range(backlog + 1):
         try:
             conn, address = sock.accept()

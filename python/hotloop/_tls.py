@@ -51,6 +51,18 @@ def make_options(ssl: Any, **keywords: Any) -> TlsOptions | None:
     return TlsOptions(None if isinstance(ssl, bool) else ssl, **keywords)
 
 
+def server_options(
+    ssl: Any, handshake_timeout: float | None, shutdown_timeout: float | None
+) -> TlsOptions | None:
+    """Return the options of what is accepted; None if `ssl` asks for no TLS."""
+    return make_options(
+        ssl,
+        server_side=True,
+        ssl_handshake_timeout=handshake_timeout,
+        ssl_shutdown_timeout=shutdown_timeout,
+    )
+
+
 def wrap_protocol(
     loop: Loop, protocol: Any, waiter: Any, options: TlsOptions, call_connection_made: bool = True
 ) -> _core.SslTransport:

@@ -215,6 +215,17 @@ def test_a_socket_that_is_not_connected(loop):
     assert_usable(loop)
 
 
+async def cancel_after(turns, connecting):
+    """Cancel the task after so many turns; it may be through by then."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    connecting.cancel()
+    await asyncio.wait([connecting])
+    if not connecting.cancelled():
+        connecting.result()[0].abort()
+    await asyncio.sleep(0.002)
+
+
 def test_t1_cancelled_before_it_is_connected(loop, listener):
     """T1: the descriptor is closed exactly once, so that its number can be used again safely."""
     before = steady(loop)
@@ -223,13 +234,7 @@ def test_t1_cancelled_before_it_is_connected(loop, listener):
     async def main():
         for turns in range(6):
             task = asyncio.ensure_future(loop.create_connection(Recorder, *address))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()[0].abort()
-            await asyncio.sleep(0.002)
+            await cancel_after(turns, task)
 
     run(loop, main())
     settle(loop)
@@ -245,13 +250,7 @@ def test_t1_cancelled_with_a_socket_of_ours(loop, listener):
             sock = socket.create_connection(listener.getsockname())
             sock.setblocking(False)
             task = asyncio.ensure_future(loop.create_connection(Recorder, sock=sock))
-            for _ in range(turns):
-                await asyncio.sleep(0)
-            task.cancel()
-            await asyncio.wait([task])
-            if not task.cancelled():
-                task.result()[0].abort()
-            await asyncio.sleep(0.002)
+            await cancel_after(turns, task)
             sock.close()
             strangers = [socket.socketpair() for _ in range(4)]
             del task, sock

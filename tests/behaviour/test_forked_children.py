@@ -63,40 +63,33 @@ def test_p5_a_new_loop_works_in_the_child(loop, new_loop):
     assert_usable(loop)
 
 
-def test_p5_closing_the_parents_loop_in_the_child_leaves_the_parents_alone(loop):
+def watch_beside(loop, act):
+    """A descriptor that the loop watches, and a child that calls `act`: the parent hears all."""
     near, far = socket.socketpair()
     seen = []
     with near, far:
         loop.add_reader(near, lambda: seen.append(near.recv(1)))
         run(loop, asyncio.sleep(0))
-
-        def child():
-            loop.close()
-            return 0
-
-        assert in_child(child) == 0
+        assert in_child(lambda: act(near, far) or 0) == 0
         far.send(b"x")
         run_until(loop, lambda: seen)
         loop.remove_reader(near)
+
+
+def test_p5_closing_the_parents_loop_in_the_child_leaves_the_parents_alone(loop):
+    def child(near, far):
+        loop.close()
+
+    watch_beside(loop, child)
     assert_usable(loop)
 
 
 def test_p5_descriptors_removed_in_the_child_are_still_watched_in_the_parent(loop):
-    near, far = socket.socketpair()
-    seen = []
-    with near, far:
-        loop.add_reader(near, lambda: seen.append(near.recv(1)))
-        run(loop, asyncio.sleep(0))
+    def child(near, far):
+        near.close()
+        far.close()
 
-        def child():
-            near.close()
-            far.close()
-            return 0
-
-        assert in_child(child) == 0
-        far.send(b"x")
-        run_until(loop, lambda: seen)
-        loop.remove_reader(near)
+    watch_beside(loop, child)
 
 
 def test_t6_connections_survive_a_child_that_exits(loop):

@@ -33,6 +33,13 @@ def test_the_new_one_gets_the_next_data(loop, stream_kind, first, second):
         assert not old.lost
 
 
+def send_one_to_each(loop, peer, old, new):
+    peer.sendall(b"first")
+    run_until(loop, lambda: old.data == b"first")
+    peer.sendall(b"second")
+    run_until(loop, lambda: new.data == b"second")
+
+
 @pytest.mark.parametrize("second", [Recorder, BufferedRecorder])
 def test_u9_inside_data_received(loop, stream_kind, second):
     new = second()
@@ -43,10 +50,7 @@ def test_u9_inside_data_received(loop, stream_kind, second):
             self.transport.set_protocol(new)
 
     with connected(loop, stream_kind, Hands()) as (transport, old, peer):
-        peer.sendall(b"first")
-        run_until(loop, lambda: old.data == b"first")
-        peer.sendall(b"second")
-        run_until(loop, lambda: new.data == b"second")
+        send_one_to_each(loop, peer, old, new)
         assert old.names == ["made", "data"]
         transport.abort()
         run_until(loop, lambda: new.lost)
@@ -61,10 +65,7 @@ def test_inside_buffer_updated(loop, stream_kind):
             self.transport.set_protocol(new)
 
     with connected(loop, stream_kind, Hands()) as (transport, old, peer):
-        peer.sendall(b"first")
-        run_until(loop, lambda: old.data == b"first")
-        peer.sendall(b"second")
-        run_until(loop, lambda: new.data == b"second")
+        send_one_to_each(loop, peer, old, new)
         transport.abort()
         run_until(loop, lambda: new.lost)
 

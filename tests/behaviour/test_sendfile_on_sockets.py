@@ -212,13 +212,19 @@ def test_numbers_beyond_the_kernels(loop, pair, file):
     assert_usable(loop)
 
 
+async def half_way(loop, sock, file):
+    """A sock_sendfile() that has filled the socket, as a task."""
+    sending = asyncio.ensure_future(loop.sock_sendfile(sock, file))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return sending
+
+
 def test_the_file_shrinks_meanwhile(loop, pair, file):
     near, far = pair
 
     async def main():
-        sending = asyncio.ensure_future(loop.sock_sendfile(near, file))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        sending = await half_way(loop, near, file)
         assert not sending.done()
         os.ftruncate(file.fileno(), 1)
         reader = _Reader(far)
@@ -234,9 +240,7 @@ def test_the_file_grows_meanwhile(loop, pair, file):
     near, far = pair
 
     async def main():
-        sending = asyncio.ensure_future(loop.sock_sendfile(near, file))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        sending = await half_way(loop, near, file)
         os.pwrite(file.fileno(), b"more", len(DATA))
         reader = _Reader(far)
         assert await sending == len(DATA) + 4
@@ -249,9 +253,7 @@ def test_cancelled(loop, pair, file):
     near, far = pair
 
     async def main():
-        sending = asyncio.ensure_future(loop.sock_sendfile(near, file))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        sending = await half_way(loop, near, file)
         sending.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sending
@@ -272,9 +274,7 @@ def test_the_peer_goes_away(loop, pair, file):
     near, far = pair
 
     async def main():
-        sending = asyncio.ensure_future(loop.sock_sendfile(near, file))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        sending = await half_way(loop, near, file)
         assert not sending.done()
         if near.family == socket.AF_UNIX:
             far.close()
@@ -324,9 +324,7 @@ def test_the_socket_is_closed_meanwhile(loop, pair, file):
     near, _far = pair
 
     async def main():
-        sending = asyncio.ensure_future(loop.sock_sendfile(near, file))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        sending = await half_way(loop, near, file)
         near.close()
         await asyncio.sleep(0)
         sending.cancel()

@@ -11,7 +11,7 @@ import sysconfig
 
 import pytest
 
-from tests.tls import Peer, begun, contexts, secured, talk
+from tests.tls import Peer, begun, contexts, secured, shake_hands_and_send, talk
 from tests.tools import Recorder, run_until, settle
 
 GENUINE = ssl.OPENSSL_VERSION.startswith("OpenSSL 3.") and not sysconfig.get_config_var(
@@ -88,14 +88,7 @@ def test_data_behind_the_last_message_of_the_handshake(loop, certificates, versi
     data = random.Random(1).randbytes(40_000)
     with begun(loop, "tcp", "server", lambda: protocol, near) as (task, sock):
         peer = Peer(sock, far, server=False)
-        flush, peer.flush = peer.flush, lambda: None
-        while not peer.shaken:
-            peer.step()
-            if peer.shaken:
-                peer.tls.write(data)  # in one piece with what ended the handshake
-            flush()
-            run_until(loop, lambda: True)
-        peer.flush = flush
+        shake_hands_and_send(loop, peer, data)
         run_until(loop, lambda: peer.step() and task.done() and len(protocol.data) == len(data))
         assert protocol.data == data
         task.result()[0].abort()

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.tls import Peer, begun, contexts, secured
+from tests.tls import Peer, begun, contexts, secured, shake_hands_and_send
 from tests.tools import BufferedRecorder, Recorder, run_until, settle
 
 CALLBACKS = ["connection_made", "data_received", "eof_received", "connection_lost"]
@@ -111,14 +111,7 @@ def test_a_callback_inside_of_another(loop, certificates, reports):
     protocol = acting("connection_made", ENDS["close"])
     with begun(loop, "tcp", "server", lambda: protocol, near) as (task, sock):
         peer = Peer(sock, far, server=False)
-        flush, peer.flush = peer.flush, lambda: None
-        while not peer.shaken:
-            peer.step()
-            if peer.shaken:
-                peer.tls.write(b"early")
-            flush()
-            run_until(loop, lambda: True)
-        peer.flush = flush
+        shake_hands_and_send(loop, peer, b"early")
         run_until(loop, lambda: peer.step() and task.done() and peer.notified)
         peer.notify()
         run_until(loop, lambda: protocol.lost)

@@ -63,6 +63,22 @@ def test_a20_a_view_that_is_not_contiguous(loop, stream_kind, asyncio_log):
             assert peer.recv(100) == expected
 
 
+def received(loop, peer, size):
+    """What the peer of a busy transport gets, up to `size` bytes, while the loop runs."""
+    got = bytearray()
+    peer.setblocking(False)
+
+    def read():
+        try:
+            got.extend(peer.recv(1 << 20))
+        except BlockingIOError:
+            pass
+        return len(got) >= size
+
+    run_until(loop, read)
+    return got
+
+
 @pytest.mark.hotloop_only(reason="asyncio from 3.12 on keeps a view of what it could not send")
 def test_a20_a_bytearray_may_change_after_the_write(loop, stream_kind):
     with connected(loop, stream_kind) as (transport, _, peer):
@@ -72,18 +88,8 @@ def test_a20_a_bytearray_may_change_after_the_write(loop, stream_kind):
         buffer[:] = b"y" * len(buffer)
         transport.write(buffer)
         buffer.clear()
-        got = bytearray()
-        peer.setblocking(False)
-
-        def read():
-            try:
-                got.extend(peer.recv(1 << 20))
-            except BlockingIOError:
-                pass
-            return len(got) == 6_000_000
-
-        run_until(loop, read)
-        assert got == b"x" * 3_000_000 + b"y" * 3_000_000
+        expected = b"x" * 3_000_000 + b"y" * 3_000_000
+        assert received(loop, peer, len(expected)) == expected
 
 
 def test_a20_resizing_a_queued_bytearray_is_refused_or_harmless(loop, stream_kind):
@@ -95,18 +101,7 @@ def test_a20_resizing_a_queued_bytearray_is_refused_or_harmless(loop, stream_kin
             buffer.clear()
         except BufferError:
             pass
-        got = bytearray()
-        peer.setblocking(False)
-
-        def read():
-            try:
-                got.extend(peer.recv(1 << 20))
-            except BlockingIOError:
-                pass
-            return len(got) == 3_000_000
-
-        run_until(loop, read)
-        assert got == b"z" * 3_000_000
+        assert received(loop, peer, 3_000_000) == b"z" * 3_000_000
 
 
 @pytest.mark.hotloop_only(reason="asyncio from 3.12 on never closes after an empty piece")

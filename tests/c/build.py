@@ -21,8 +21,9 @@ CC = shlex.split(os.environ.get("CC", "cc"))
 def compile_c(source: str, *flags: str) -> pathlib.Path:
     """Compile tests/c/SOURCE once per content, compiler and interpreter; the product's path."""
     path = HERE / source
-    # The headers under test are part of what the product depends on.
-    parts = [path.read_bytes(), *(header.read_bytes() for header in sorted(SRC.glob("*/*.h")))]
+    # The headers under test, and those of the tests, are part of what the product depends on.
+    headers = [*sorted(SRC.glob("*/*.h")), *sorted(HERE.glob("*.h"))]
+    parts = [path.read_bytes(), *(header.read_bytes() for header in headers)]
     key = hashlib.sha256(b"\0".join([*parts, repr((flags, CC, sys.version)).encode()]))
     folder = pathlib.Path(tempfile.gettempdir()) / f"hotloop-tests-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "countdown.h"
+
 enum { MOST = 4 };
 
 extern void *__libc_malloc(size_t);
@@ -21,8 +23,6 @@ int (*malloc_refused)(const void *caller);
 
 static uintptr_t first[MOST], last[MOST]; /* the libraries' code */
 static int ranges;
-static long countdown, asked;
-static int armed, going_on;
 
 static int
 strikes(void *caller)
@@ -31,18 +31,13 @@ strikes(void *caller)
     if (malloc_refused != NULL) {
         return malloc_refused(caller);
     }
-    if (!armed || (countdown <= 0 && !going_on)) {
+    if (!may_strike()) {
         return 0;
     }
     for (int i = 0; i < ranges; i++) {
         is_theirs |= (uintptr_t)caller >= first[i] && (uintptr_t)caller < last[i];
     }
-    if (!is_theirs) {
-        return 0;
-    }
-    asked++;
-    countdown--;
-    return countdown == 0 || (going_on && countdown < 0);
+    return is_theirs && counts_down();
 }
 
 void *
@@ -85,22 +80,4 @@ memory_install(uintptr_t from, uintptr_t to)
     first[ranges] = from;
     last[ranges] = to;
     ranges += ranges < MOST - 1;
-}
-
-/* The nth request fails; with `on` all that follow too. */
-void
-memory_arm(long nth, int on)
-{
-    asked = 0;
-    countdown = nth;
-    going_on = on;
-    armed = 1;
-}
-
-/* How many there were, up to the one that failed alone. */
-long
-memory_disarm(void)
-{
-    armed = 0;
-    return asked;
 }

@@ -5,8 +5,8 @@
  *
  * "Asked by our extension" means that a frame of the C stack lies in it, and that neither
  * Python code nor another extension's runs between: the interpreter's own answer to lack of
- * memory is not what is tested.  Where Python code runs is asked of the interpreter: each of its loops keeps something
- * of its own on the C stack.  One thread only.
+ * memory is not what is tested.  Where Python code runs is asked of the interpreter: each of
+ * its loops keeps something of its own on the C stack.  One thread only.
  */
 #define _GNU_SOURCE
 #define Py_BUILD_CORE 1
@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unwind.h>
 
+#include "countdown.h"
+
 typedef struct {
     uintptr_t loop;             /* where on the stack the interpreter's innermost loop is */
     int is_ours;
@@ -27,8 +29,6 @@ typedef struct {
 
 static PyMemAllocatorEx below[3]; /* what was installed before us, per domain */
 static uintptr_t first, last;     /* the extension's code */
-static long countdown, asked;
-static int armed, going_on;
 
 static uintptr_t
 innermost_loop(PyThreadState *tstate)
@@ -75,12 +75,6 @@ is_ours(void)
     return walk.is_ours;
 }
 
-static int
-may_strike(void)
-{
-    return armed && (countdown > 0 || going_on);
-}
-
 /* Where a debugger stops to see which request fails. */
 __attribute__((noinline)) int
 memory_struck(void)
@@ -90,17 +84,9 @@ memory_struck(void)
 }
 
 static int
-counts_down(void)
-{
-    asked++;
-    countdown--;
-    return (countdown == 0 || (going_on && countdown < 0)) && memory_struck();
-}
-
-static int
 strikes(void)
 {
-    return may_strike() && is_ours() && counts_down();
+    return may_strike() && is_ours() && counts_down() && memory_struck();
 }
 
 /* For malloc.c: our own calls are ours, what Python and libuv ask for is not. */
@@ -108,7 +94,8 @@ static int
 refuses(const void *caller)
 {
     uintptr_t address = (uintptr_t)caller;
-    return may_strike() && address >= first && address < last && counts_down();
+    return may_strike() && address >= first && address < last && counts_down()
+           && memory_struck();
 }
 
 static void *
@@ -156,22 +143,4 @@ memory_install(uintptr_t from, uintptr_t to)
             &below[i], memory_malloc, memory_calloc, memory_realloc, memory_free};
         PyMem_SetAllocator(domains[i], &mine);
     }
-}
-
-/* The nth request fails; with `on` all that follow too. */
-void
-memory_arm(long nth, int on)
-{
-    asked = 0;
-    countdown = nth;
-    going_on = on;
-    armed = 1;
-}
-
-/* How many there were, up to the one that failed alone. */
-long
-memory_disarm(void)
-{
-    armed = 0;
-    return asked;
 }
