@@ -22,6 +22,9 @@ EXPECTED = pytest.mark.skipif(
 )
 
 
+LATE = "APPLICATION_DATA_AFTER_CLOSE_NOTIFY"
+
+
 def is_direct(transport) -> bool:
     return getattr(transport, "_is_direct", False)
 
@@ -228,6 +231,34 @@ def test_the_ssl_object_says_goodbye(loop, certificates, side, version):
         peer.notify()
         talk(loop, peer, lambda: protocol.lost)
         assert protocol.error is None
+
+
+@pytest.mark.parametrize("out", [False, True], ids=["", "out"])
+@pytest.mark.parametrize("left", ["nothing", "half a record", "a record"])
+def test_what_is_under_way_goes_back_with_the_session(
+    loop, certificates, side, version, left, out
+):
+    """close() gives the session back to the ssl module, with all that OpenSSL has not taken yet."""
+    with secured(loop, certificates, side=side, version=version) as (transport, protocol, peer):
+        record = peer.encrypted(b"comes late") if left != "nothing" else b""
+        first = len(record) if left == "a record" else len(record) // 2
+        if left == "a record":
+            transport.pause_reading()  # then it waits in the wire, and not in OpenSSL
+        peer.sock.send(record[:first])
+        settle(loop)
+        if out:
+            transport.get_extra_info("ssl_object").write(b"by the object")
+        transport.close()
+        talk(loop, peer, lambda: peer.notified or protocol.lost)
+        if not protocol.lost:
+            assert peer.data == (b"by the object" if out else b"")
+            peer.sock.send(record[first:])
+            peer.notify()
+            talk(loop, peer, lambda: protocol.lost)
+        assert protocol.data == b""
+        late = left != "nothing"
+        assert protocol.names == (["made", "lost"] if late else ["made", "eof", "lost"])
+        assert getattr(protocol.error, "reason", None) == (LATE if late else None)
 
 
 def ended_session(loop, certificates, side, version, end):

@@ -16,6 +16,7 @@ from tests.certificates import NAME, OPENSSL
 from tests.tools import Recorder, run_until, settle
 
 VERSIONS = {"1.2": "-tls1_2", "1.3": "-tls1_3"}
+ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION of OpenSSL 3
 
 
 class Echo(Recorder):
@@ -43,9 +44,9 @@ def openssl(*arguments):
 
 
 @contextlib.contextmanager
-def s_client(loop, certificates, version, protocol, *options, quiet=True):
+def s_client(loop, certificates, version, protocol, *options, quiet=True, context=None):
     """s_client, connected to a server of the loop whose protocol is given."""
-    context = certificates.server("good", version)
+    context = context or certificates.server("good", version)
     server = loop.run_until_complete(loop.create_server(protocol, "127.0.0.1", 0, ssl=context))
     port = server.sockets[0].getsockname()[1]
     arguments = ["s_client", "-connect", f"127.0.0.1:{port}", "-servername", NAME]
@@ -123,6 +124,28 @@ def test_tls4_renegotiation_is_not_for_clients(loop, certificates):
         with contextlib.suppress(BrokenPipeError):  # it may leave when it is refused
             process.stdin.write(b"after\n")
         run_until(loop, lambda: protocol.lost or protocol.data == b"before\nafter\n")
+        context = protocol.transport.get_extra_info("sslcontext")
+        assert context.session_stats()["accept_good"] == 1
+
+
+def test_tls4_a_server_that_allows_it_shakes_hands_again(loop, certificates):
+    """The second handshake comes while data is read, and calls Python from inside OpenSSL."""
+    protocol = Echo()
+    context = certificates.server("good", "1.2")
+    context.options |= ALLOW_CLIENT_RENEGOTIATION
+    names = []
+    context.sni_callback = lambda tls, name, context: names.append(name)
+    with s_client(loop, certificates, "1.2", protocol, quiet=False, context=context) as process:
+        process.stdin.write(b"before\n")
+        run_until(loop, lambda: protocol.data == b"before\n")
+        command(loop, process, b"R\n")
+        run_until(loop, lambda: len(names) == 2)
+        process.stdin.write(b"after\n")
+        run_until(loop, lambda: protocol.lost or protocol.data == b"before\nafter\n")
+        assert not protocol.lost and names == [NAME, NAME]
+        assert context.session_stats()["accept_good"] == 2
+        protocol.transport.write(b"and more")
+        run_until(loop, lambda: protocol.transport.get_write_buffer_size() == 0)
 
 
 def test_tls4_key_updates_after_the_handshake(loop, certificates):
@@ -204,6 +227,21 @@ def test_a_session_of_s_server_is_used_again(loop, certificates):
         run_until(loop, lambda: protocol.data == b"ba\n")
         tls = transport.get_extra_info("ssl_object")
         assert tls.session is not None and tls.session.has_ticket
+
+
+def test_tls4_s_server_wants_another_handshake(loop, certificates):
+    """r of s_server: a HelloRequest, which a client of TLS 1.2 answers while it reads."""
+    with s_server(loop, certificates, "1.2") as (process, transport, protocol):
+        for number in range(3):
+            command(loop, process, b"r\n")
+            wanted = b"line %d\n" % number
+            process.stdin.write(wanted)
+            run_until(loop, lambda wanted=wanted: protocol.data.endswith(wanted))
+            transport.write(b"an answer\n")
+            counted = transport.get_extra_info("sslcontext").session_stats()
+            assert counted["connect_renegotiate"] == number + 1
+        settle(loop)
+        assert not protocol.lost
 
 
 def test_s_server_asks_for_a_new_key(loop, certificates):

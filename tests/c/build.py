@@ -55,6 +55,14 @@ def python_includes() -> list[str]:
     return [f"-I{paths['include']}", f"-I{paths['platinclude']}"]
 
 
+def code_of(name: str) -> tuple[int, int]:
+    """Where in this process the code of the loaded library `name` lies: first, last + 1."""
+    with open("/proc/self/maps") as lines:
+        parts = [line.split()[0] for line in lines if name in line and "r-xp" in line]
+    low, high = parts[0].split("-")
+    return int(low, 16), int(high, 16)
+
+
 class allocations:
     """Counts what is asked of Python's allocators between start() and stop().
 

@@ -15,7 +15,7 @@ import os
 import signal
 import warnings
 
-from tests.c.build import compile_c, python_includes
+from tests.c.build import code_of, compile_c, python_includes
 from tests.lifetimes.kit import asyncio, gc, loop_of_the_kind, open_descriptors, sys
 from tests.lifetimes.rooms import OF_TLS, ROOMS, contexts
 from tests.tools import assert_usable, steady
@@ -118,14 +118,6 @@ def walk(go_on, nth, step):
         if code != 1:
             bad.append((nth, go_on, code))
         nth, number = nth + step, number + 1
-
-
-def code_of(name):
-    """Where the code of the loaded library `name` lies."""
-    with open("/proc/self/maps") as lines:
-        parts = [line.split()[0] for line in lines if name in line and "r-xp" in line]
-    low, high = parts[0].split("-")
-    return int(low, 16), int(high, 16)
 
 
 sys.unraisablehook = lambda unraisable: told.append(unraisable.exc_value)
