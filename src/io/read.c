@@ -117,26 +117,55 @@ read_guess_bulk(Stream *self, size_t size)
     }
 }
 
-/* Offer the spare bytes object itself to libuv, or a new one: a bit larger than the
- * guess, for a buffer that comes back full costs a second read. */
-static bool
-read_offer_spare(Stream *self, uv_buf_t *buf)
+/* The spare bytes object, with room for so much, or a new one in its place.
+ * Borrowed, or NULL with MemoryError. */
+static PyObject *
+read_renew_spare(Loop *loop, Py_ssize_t room)
 {
-    Loop *loop = self->transport.loop;
-    Py_ssize_t room = self->bulk + self->bulk / 8;
-    gate_shut(loop); /* from here on the GIL is ours */
     if (!read_spare_fits(loop, room)) {
         PyObject *bytes = PyBytes_FromStringAndSize(NULL, room);
         if (bytes == NULL) {
-            PyErr_Clear();
-            return false; /* there is still the slab */
+            return NULL;
         }
         read_keep_spare(loop, bytes, room);
         Py_DECREF(bytes);
     }
-    buf->base = PyBytes_AS_STRING(loop->spare_bytes);
+    return loop->spare_bytes;
+}
+
+/* Offer the spare bytes object itself to libuv: a bit larger than the guess, for a
+ * buffer that comes back full costs a second read. */
+static bool
+read_offer_spare(Stream *self, uv_buf_t *buf)
+{
+    Loop *loop = self->transport.loop;
+    gate_shut(loop); /* from here on the GIL is ours */
+    PyObject *bytes = read_renew_spare(loop, self->bulk + self->bulk / 8);
+    if (bytes == NULL) {
+        PyErr_Clear();
+        return false; /* there is still the slab */
+    }
+    buf->base = PyBytes_AS_STRING(bytes);
     buf->len = (size_t)loop->spare_room;
     return true;
+}
+
+PyObject *
+read_lend_bytes(Loop *loop, Py_ssize_t room)
+{
+    return Py_XNewRef(read_renew_spare(loop, room));
+}
+
+PyObject *
+read_end_lend_bytes(PyObject *bytes, Py_ssize_t room, Py_ssize_t size)
+{
+    if (LIKELY(size >= room - room / 4)) {
+        object_shorten_bytes(bytes, size);
+        return bytes;
+    }
+    PyObject *copy = PyBytes_FromStringAndSize(PyBytes_AS_STRING(bytes), size);
+    Py_DECREF(bytes);
+    return copy;
 }
 
 /* What was read, as an object: in place if it was read there.  -> new or NULL */

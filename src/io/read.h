@@ -15,6 +15,14 @@ char *read_slab(Loop *loop);
  * -> new or NULL */
 PyObject *read_make_bytes(Loop *loop, const char *data, Py_ssize_t size);
 
+/* A bytes object with `room` bytes to be filled in; until read_end_lend_bytes() nobody
+ * else has it, whatever runs.  -> new or NULL */
+PyObject *read_lend_bytes(Loop *loop, Py_ssize_t room);
+
+/* `size` of its bytes were filled in.  Steals it.  -> new: itself, or a copy if most of
+ * the room is empty; or NULL */
+PyObject *read_end_lend_bytes(PyObject *bytes, Py_ssize_t room, Py_ssize_t size);
+
 /* Find protocol.name.  A method that is missing is an error when it is called, not
  * before: `found->callable` is NULL then.  0 or -1 */
 int read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found);

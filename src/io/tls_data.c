@@ -2,10 +2,11 @@
  *
  * tls_data.c - the application's bytes: deliver, encrypt, hold back.
  *
- * All that one read of the stream brings is decrypted into the loop's plaintext slab
- * and delivered as one bytes object.  All that one callback writes is encrypted when
- * it returns, small pieces together in one record, and leaves in one system call.
- * While the stream takes no more, what is written waits here, not encrypted.
+ * All that one read of the stream brings is decrypted, into the loop's plaintext slab
+ * or if it is much into the object that the protocol gets, and delivered as one.  All
+ * that one callback writes is encrypted when it returns, small pieces together in one
+ * record, and leaves in one system call.  While the stream takes no more, what is
+ * written waits here, not encrypted.
  */
 #include "io/tls_data.h"
 
@@ -15,6 +16,7 @@
 #include "engine/gate.h"
 #include "engine/ready.h"
 #include "io/read.h"
+#include "io/tls_room.h"
 #include "io/tls_ssl.h"
 #include "io/write.h"
 
@@ -65,18 +67,17 @@ tls_data_learn_protocol(Tls *self)
     return rc;
 }
 
-/* data_received(); steals the slab.  0 or -1 with what it raised. */
+/* data_received(); steals the room.  0 or -1 with what it raised. */
 static int
-tls_data_deliver(Tls *self, char *slab, size_t size)
+tls_data_deliver(Tls *self, const TlsRoom *room, size_t size)
 {
     Transport *transport = &self->transport;
     if (CONSUMER_HAS(transport, received)) {
-        int rc = consumer_receive(transport, slab, size);
-        tls_ssl_give_slab(transport->loop, slab);
+        int rc = consumer_receive(transport, room->data, size);
+        tls_room_drop(self, room);
         return rc;
     }
-    PyObject *bytes = read_make_bytes(transport->loop, slab, (Py_ssize_t)size);
-    tls_ssl_give_slab(transport->loop, slab);
+    PyObject *bytes = tls_room_to_bytes(self, room, size);
     if (bytes == NULL || transport->protocol == NULL) {
         Py_XDECREF(bytes);
         return -(bytes == NULL);
@@ -114,24 +115,29 @@ tls_data_read_end(Tls *self)
     return tls_call_eof(self) < 0 ? -1 : tls_start_shutdown(self);
 }
 
-/* Records into `room` until it has no place for another one.  -> bytes; *last: what
- * the last call returned, above zero if there may be more.  A record that had room is
- * read whole: only before the first can there be a rest of one inside OpenSSL. */
+/* Records into the room until it may have no place for another one.  -> bytes; *last:
+ * what the last call returned, above zero if there may be more.  A record that had
+ * place is read whole: only before the first, and behind a room that is full, can
+ * there be a rest of one inside OpenSSL. */
 static size_t
-tls_data_fill_room(Tls *self, char *room, size_t size, Py_ssize_t *last)
+tls_data_fill_room(Tls *self, const TlsRoom *room, Py_ssize_t *last)
 {
     size_t filled = 0;
     Py_ssize_t more = tls_ssl_readable(self);
     while (more > 0) {
-        *last = tls_ssl_read(self, room + filled, size - filled);
+        *last = tls_ssl_read(self, room->data + filled, room->size - filled);
         if (*last <= 0) {
             return filled;
         }
         filled += (size_t)*last;
-        if (size - filled < TLS_SSL_RECORD) {
+        Py_ssize_t left = (Py_ssize_t)(room->size - filled);
+        if (left == 0) {
             return filled;
         }
         more = tls_ssl_incoming(self);
+        if (left < TLS_SSL_RECORD && more > left) {
+            return filled;
+        }
     }
     *last = more < 0 ? TLS_SSL_ERROR : TLS_SSL_AGAIN;
     return filled;
@@ -139,26 +145,26 @@ tls_data_fill_room(Tls *self, char *room, size_t size, Py_ssize_t *last)
 
 /* The same; afterwards the stream's buffer is not needed any more. */
 static size_t
-tls_data_fill(Tls *self, char *room, size_t size, Py_ssize_t *last)
+tls_data_fill(Tls *self, const TlsRoom *room, Py_ssize_t *last)
 {
-    size_t filled = tls_data_fill_room(self, room, size, last);
+    size_t filled = tls_data_fill_room(self, room, last);
     if (UNLIKELY(tls_ssl_keep(self) < 0)) {
         *last = TLS_SSL_ERROR;
     }
     return filled;
 }
 
-/* What came before an error is delivered before the error.  Steals the slab. */
+/* What came before an error is delivered before the error.  Steals the room. */
 static int
-tls_data_deliver_before(Tls *self, char *slab, size_t size)
+tls_data_deliver_before(Tls *self, const TlsRoom *room, size_t size)
 {
     PyObject *exc = PyErr_GetRaisedException();
     int rc = 0;
     if (size > 0) {
-        rc = tls_data_deliver(self, slab, size);
+        rc = tls_data_deliver(self, room, size);
     }
     else {
-        tls_ssl_give_slab(self->transport.loop, slab);
+        tls_room_drop(self, room);
     }
     if (exc != NULL && rc == 0) {
         PyErr_SetRaisedException(exc);
@@ -182,13 +188,13 @@ tls_data_read_plain(Tls *self)
 {
     Py_ssize_t last = 1;
     while (last > 0 && !self->is_buffered && tls_data_may_read(self)) {
-        char *slab = tls_ssl_take_slab(self->transport.loop);
-        if (slab == NULL) {
+        TlsRoom room;
+        if (tls_room_take(self, &room) < 0) {
             (void)tls_ssl_keep(self);
             return -1;
         }
-        size_t size = tls_data_fill(self, slab, LOOP_SLAB_SIZE, &last);
-        if (tls_data_deliver_before(self, slab, size) < 0) {
+        size_t size = tls_data_fill(self, &room, &last);
+        if (tls_data_deliver_before(self, &room, size) < 0) {
             return -1;
         }
     }

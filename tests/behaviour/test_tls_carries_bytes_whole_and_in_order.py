@@ -44,6 +44,25 @@ def test_megabytes_both_ways(loop, certificates, stream_kind, side):
         assert transport.get_write_buffer_size() == 0
 
 
+def test_large_pieces_that_are_kept_stay_as_they_were(loop, certificates, side, version):
+    class Keeps(Recorder):
+        def data_received(self, data):
+            super().data_received(data)
+            digests.append((len(data), hash(data), data[-1]))
+
+    digests: list[tuple[int, int, int]] = []
+    with secured(loop, certificates, "tcp", side, Keeps(), version) as (_, protocol, peer):
+        wanted = b""
+        for turn, size in enumerate((16_384, 40_000, 65_536, 66_000, 65_536, 200_000, 33_000)):
+            for records in (peer.encrypted(bytes([turn]) * size), peer.encrypted(b"end")):
+                peer.unsent += records
+            wanted += bytes([turn]) * size + b"end"
+            talk(loop, peer, lambda wanted=wanted: len(protocol.data) == len(wanted))
+        kept = [event[1] for event in protocol.events if event[0] == "data"]
+        assert b"".join(kept) == wanted
+        assert [(len(data), hash(bytes(bytearray(data))), data[-1]) for data in kept] == digests
+
+
 def test_many_small_writes_keep_their_order(loop, certificates, side, version):
     with secured(loop, certificates, side=side, version=version) as (transport, _, peer):
         wanted = b"".join(b"%d," % number for number in range(3000))
