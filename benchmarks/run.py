@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Runs the benchmarks: rows of scenarios x loops x rounds, interleaved, then the table.
 
-    python benchmarks/run.py                          every row, about ten minutes
+    python benchmarks/run.py                          every row, more than twenty minutes
     python benchmarks/run.py --quick                  one round, short bursts
     python benchmarks/run.py --rows 'sleep_zero/*' --loops asyncio,hotloop --rounds 9
     python benchmarks/run.py --python python3.13 --python python3.11

@@ -3,7 +3,7 @@
  * future.h - Future: a result that comes later, its waiters and callbacks.
  *
  * Our Future and Task are C subclasses of asyncio's own, so that isinstance()
- * holds everywhere (D3).  The base's part of the struct stays zeroed; our data
+ * holds everywhere.  The base's part of the struct stays zeroed; our data
  * lies behind it, at one offset for both types, read when the module is imported.
  */
 #ifndef HOTLOOP_FUTURE_H

@@ -2,8 +2,8 @@
  *
  * registry.h - what asyncio's introspection must see: the current task, all tasks.
  *
- * The one room that speaks to asyncio's private registries (D7).  Each trick has
- * a switch back to the documented call: docs/internals/registry.md.
+ * The one room that speaks to asyncio's private registries.  Each trick has a
+ * switch back to the documented call: docs/internals/registry.md.
  */
 #ifndef HOTLOOP_REGISTRY_H
 #define HOTLOOP_REGISTRY_H

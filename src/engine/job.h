@@ -50,8 +50,9 @@ typedef struct Resource {
 
 /* -------------------------------------------------------- corked writers */
 
-/* Something to send when the running job or callback returns (D11).  Embedded
- * in a transport; `flush` takes itself off the list before it is called. */
+/* Something to send when the running job or callback returns: what one callback writes
+ * leaves in one system call (docs/internals/write_path.md).  Embedded in a transport;
+ * `flush` takes itself off the list before it is called. */
 typedef struct Dirty Dirty;
 struct Dirty {
     ListNode node;               /* in loop->dirty, or alone */

@@ -26,7 +26,7 @@ typedef enum LoopPhase {
 
 enum {
     LOOP_SLAB_SIZE = 256 * 1024,   /* bytes; one read takes at most this much */
-    LOOP_TURNS_PER_POLL = 64,      /* D6 */
+    LOOP_TURNS_PER_POLL = 64,      /* I/O waits no longer, however short turns look */
     LOOP_TURNS_PER_LOOK = 16,      /* reading the CPU's counter costs 7 to 30 ns */
     LOOP_FRESH_TIMERS = 32,        /* a page of the struct; more gain nothing */
 };
@@ -57,7 +57,7 @@ struct Loop {
     Ring ready;                  /* of Job */
     int (*observe)(Loop *loop, Job *job);  /* runs jobs in debug mode; else NULL */
 
-    /* poll skipping (D6) */
+    /* when to ask the kernel again: docs/internals/iteration.md */
     uint32_t turns_since_poll;
     uint32_t turns_at_look;      /* ask the counter again in this turn since the poll */
     uint64_t ticks_at_poll;

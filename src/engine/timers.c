@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * timers.c - deadlines on the nanosecond clock, earliest first (D9).
+ * timers.c - deadlines on the nanosecond clock, earliest first.
  *
+ * Not libuv's timers: those count in milliseconds, and ours are never early.
  * A busy loop looks at the clock only in turns that poll (every 50 us or so),
  * unless a timer was added that is due at once: call_later(0) fires next turn.
  */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * timers.h - deadlines on the nanosecond clock, earliest first (D9).
+ * timers.h - deadlines on the nanosecond clock, earliest first.
  */
 #ifndef HOTLOOP_TIMERS_H
 #define HOTLOOP_TIMERS_H

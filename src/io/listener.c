@@ -2,7 +2,7 @@
  *
  * listener.c - accept connections from a listening socket that Python owns.
  *
- * libuv tells when the socket is ready; the accepting is ours (D12), so that many
+ * libuv tells when the socket is ready; the accepting is ours, so that many
  * connections are taken at once and running out of descriptors stays under our
  * control: the listener then rests, the connections wait in the kernel's backlog,
  * and a timer tries again.

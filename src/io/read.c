@@ -3,7 +3,7 @@
  * read.c - bytes in: choose a buffer, hand what came to the protocol.
  *
  * A plain protocol gets a bytes object of exactly the size that came, copied from
- * the loop's slab (D10: as fast as reading into a fresh object up to 10 KiB, and
+ * the loop's slab (as fast as reading into a fresh object up to 10 KiB, and
  * never more memory than data).  A BufferedProtocol lends its own buffer.
  *
  * libuv stops reading by clearing its callbacks, which crashes inside its alloc

@@ -2,7 +2,7 @@
  *
  * stream.c - a transport over a uv_stream_t: open, extra info, close.
  *
- * One descriptor, one owner, one close (D19).  It is the caller's until uv_X_open
+ * One descriptor, one owner, one close.  It is the caller's until uv_X_open
  * has succeeded and libuv's from then on; everything that can fail happens before.
  * The Python socket behind get_extra_info('socket') is made when asked for and
  * loses the descriptor before libuv closes it, so that the number can never be

@@ -4,9 +4,9 @@
  *
  * write() keeps a reference to the bytes and puts the stream on the loop's dirty
  * list; when the running job returns, everything it wrote leaves in one system
- * call (D11: four writes a callback cost 5.0 us instead of 19.0).  What the kernel
- * does not take is given to libuv as one uv_write request; while that is under
- * way, later writes collect in the queue.
+ * call (four writes a callback cost 5.0 us instead of 19.0).  What the kernel does not
+ * take is given to libuv as one uv_write request; while that is under way, later
+ * writes collect in the queue.  docs/internals/write_path.md.
  *
  * Only exact bytes objects are kept by reference.  All else can change or run
  * Python code when it is let go, so it is sent at once or copied.

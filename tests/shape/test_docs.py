@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
@@ -52,6 +53,18 @@ def test_every_test_it_names_exists(page):
         if not (ROOT / path).exists() or f"def {name}(" not in (ROOT / path).read_text()
     ]
     assert not missing, f"{page.name} names tests that are not there: {missing}"
+
+
+def test_all_name_the_same_versions_of_python():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    label = "Programming Language :: Python :: 3."
+    minors = [int(c.removeprefix(label)) for c in project["classifiers"] if c.startswith(label)]
+    first, last = f"3.{minors[0]}", f"3.{minors[-1]}"
+    assert minors == list(range(minors[0], minors[-1] + 1))
+    assert project["requires-python"] == f">={first}"
+    assert f"CPython {first} to {last} on Linux" in (ROOT / "README.md").read_text()
+    said = ", ".join(f"3.{minor}" for minor in minors[:-1]) + f" and {last} are tested"
+    assert said in (ROOT / "docs/install.md").read_text()
 
 
 @pytest.mark.parametrize("code", list(snippets()))
