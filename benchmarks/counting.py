@@ -27,9 +27,8 @@ CALLGRIND = (
     "--callgrind-out-file={out}",
 )
 STRACE = ("strace", "-f", "-c", "-o", "{out}")
-#: The shorter of the two runs; the longer one is three times as long.
+#: The shorter of the two runs of a server; the longer one is three times as long.
 MESSAGES = 1000
-OPERATIONS = 4000
 
 
 def _counts(tool: str, file: Path) -> dict[str, int]:
@@ -88,7 +87,7 @@ def _run_once(tool: str, bench: Bench, file: Path, row: Row, loop: str, n: int) 
 def count(tool: str, bench: Bench, file: Path, row: Row, loop: str) -> dict[str, float]:
     """Counts per operation, by function or system call, with the sum under ``""``."""
     if isinstance(row, Work):
-        n = max(1, round(OPERATIONS / row.step)) * row.step
+        n = max(1, round(row.counted / row.step)) * row.step
     else:
         n = max(MESSAGES, 3 * row.conns)
     short = _run_once(tool, bench, file, row, loop, n)

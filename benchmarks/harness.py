@@ -75,6 +75,8 @@ class Work(Row):
     :param setup: ``def setup(loop)``, called once before anything is measured.
     :param limit: ``def limit(drive, n)``: the same with the module ``_drive`` in place of a loop.
     :param step: n is always a multiple of it.
+    :param counted: n of the shorter of the two runs in which instructions or system calls are
+        counted; little where one operation is long.
     :param pinned: run on one core; False for work of several threads.
     """
 
@@ -82,6 +84,7 @@ class Work(Row):
     setup: Callable[..., Any] | None = None
     limit: Callable[..., Any] | None = None
     step: int = 1000
+    counted: int = 4000
     pinned: bool = True
     unit = "ns"
 

@@ -54,6 +54,7 @@ ROWS = [
         work=communicate,
         setup=attach,
         step=1,
+        counted=20,
         pinned=False,
     ),
     Work(
@@ -63,6 +64,7 @@ ROWS = [
         work=protocol,
         setup=attach,
         step=1,
+        counted=20,
         pinned=False,
     ),
 ]

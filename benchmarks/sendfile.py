@@ -120,6 +120,7 @@ ROWS = [
         work=by_transport_cubic,
         limit=by_kernel_cubic,
         step=1,
+        counted=20,
     ),
     Work(
         "64m-machine",
@@ -127,6 +128,7 @@ ROWS = [
         work=by_transport,
         limit=by_kernel,
         step=1,
+        counted=20,
     ),
 ]
 

@@ -33,6 +33,7 @@ ROWS = [
         work=one_after_another,
         setup=attach,
         step=10,
+        counted=200,
         pinned=False,
     ),
     Work(
@@ -43,6 +44,7 @@ ROWS = [
         work=with_output,
         setup=attach,
         step=10,
+        counted=200,
         pinned=False,
     ),
 ]
