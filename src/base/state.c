@@ -97,6 +97,7 @@ static const size_t state_owned[] = {
     offsetof(ModuleState, openssl.late_auth),
     offsetof(ModuleState, streams.protocol),
     offsetof(ModuleState, streams.reader),
+    offsetof(ModuleState, streams.native),
     offsetof(ModuleState, streams.members),
 };
 

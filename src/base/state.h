@@ -22,7 +22,7 @@
 #define STATE_TYPES(X)                                                      \
     X(loop)                                                                 \
     X(handle) X(timer_handle) X(job_call)                                   \
-    X(future) X(future_iter) X(task) X(sock_op)                             \
+    X(future) X(future_iter) X(task) X(sock_op) X(stream_reads) X(stream_read) \
     X(tcp_transport) X(unix_transport) X(datagram_transport) X(listener)    \
     X(read_pipe) X(write_pipe) X(tls_transport) X(tls_buffer)
 
@@ -42,12 +42,16 @@
     X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter) X(_cancelled) \
     X(feed_data) X(_eof) X(_buffer) X(_waiter) X(_transport) X(_paused)     \
     X(_limit) X(pause_reading) X(datagram_received) X(error_received) X(wrap_bio) \
-    X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message) X(_value2member_map_)
+    X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message) X(_value2member_map_) \
+    X(_strong_reader) X(_exception) X(_wait_for_data) X(_maybe_resume_transport) \
+    X(read) X(readline) X(readuntil) X(readexactly) X(resume_reading) X(create_future)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
     X(CancelledError, "asyncio.exceptions", "CancelledError")               \
     X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")         \
+    X(IncompleteReadError, "asyncio.exceptions", "IncompleteReadError")     \
+    X(LimitOverrunError, "asyncio.exceptions", "LimitOverrunError")         \
     X(BaseFuture, "_asyncio", "Future")                                     \
     X(BaseTask, "_asyncio", "Task")                                         \
     X(AsyncioHandle, "asyncio.events", "Handle")                            \
@@ -118,7 +122,7 @@ typedef struct ModuleState {
     PyObject *eager_task_factory;    /* owned: asyncio's (3.12+), or NULL */
     PyObject *kwnames_context;   /* owned: ("context",) for vector calls */
     PyObject *kwnames_msg;       /* owned: ("msg",) */
-    StdStreams streams;          /* stdreader.c */
+    StdStreams streams;          /* stdview.c */
     hashfunc lazy_hash;       /* a loop with this tp_hash publishes its task; or NULL */
     Py_ssize_t slot_current;     /* places in the thread state (slots.c); 0: unknown */
     Py_ssize_t slot_tasks;

@@ -19,7 +19,7 @@ enum {
      * them four threads' posts take 1.4 times as long. */
     SPARES_FLOOD = 256 * 1024,
     SPARES_BATCH = 4096, /* given back by one sleep at most: 0.2 ms */
-    SPARES_KINDS = 6,
+    SPARES_KINDS = 7,
 };
 
 typedef struct Spares {
@@ -31,6 +31,7 @@ typedef struct Spares {
             FreeList future_iters;
             FreeList tasks;
             FreeList sock_ops;
+            FreeList stream_reads;
         };
         FreeList lists[SPARES_KINDS];    /* the same, one by one */
     };

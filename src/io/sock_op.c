@@ -12,6 +12,7 @@
  */
 #include "io/sock_op.h"
 
+#include "awaitable/coro.h"
 #include "awaitable/future.h"
 #include "base/call.h"
 #include "base/errors.h"
@@ -314,20 +315,6 @@ sock_op_resolve(SockOp *self, PyObject *arg, PyObject **result)
     return sock_op_resolved(self, sent, value, result);
 }
 
-/* The value in the raised StopIteration.  PYGEN_RETURN, or PYGEN_ERROR with
- * whatever else is raised. */
-static PySendResult
-sock_op_take_stop(PyObject **value)
-{
-    if (!PyErr_ExceptionMatches(PyExc_StopIteration)) {
-        return PYGEN_ERROR;
-    }
-    PyObject *stop = PyErr_GetRaisedException();
-    *value = PyObject_GetAttrString(stop, "value");
-    Py_DECREF(stop);
-    return *value == NULL ? PYGEN_ERROR : PYGEN_RETURN;
-}
-
 /* -------------------------------------------------------- the coroutine face */
 
 static PySendResult
@@ -348,19 +335,12 @@ sock_op_start(SockOp *self, PyObject **result)
     return sock_op_first_attempt(self, result);
 }
 
-/* May it be driven now?  0, or -1 with a coroutine's words. */
+/* Neither on the C stack nor at its end: 0, or -1 */
 static int
 sock_op_check_drivable(const SockOp *self)
 {
-    if (UNLIKELY(self->state == SOCK_OP_ACTIVE)) {
-        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
-        return -1;
-    }
-    if (UNLIKELY(self->state == SOCK_OP_FINISHED)) {
-        PyErr_SetString(PyExc_RuntimeError, "cannot reuse already awaited coroutine");
-        return -1;
-    }
-    return 0;
+    return coro_check_drivable(self->state == SOCK_OP_ACTIVE,
+                               self->state == SOCK_OP_FINISHED);
 }
 
 /* Last thing before control goes back to whoever drives us.  -> sent */
@@ -386,9 +366,7 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
         return PYGEN_ERROR;
     }
     SockOpState state = self->state;
-    if (state == SOCK_OP_NEW && arg != Py_None) {
-        PyErr_SetString(PyExc_TypeError,
-                        "can't send non-None value to a just-started coroutine");
+    if (state == SOCK_OP_NEW && coro_check_first(arg) < 0) {
         return PYGEN_ERROR;
     }
     PySendResult sent;
@@ -412,31 +390,12 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
     return sock_op_sent(self, sent);
 }
 
-/* From a send result to what tp_iternext and methods return: a result leaves in
- * StopIteration.  An iterator may end with NULL and no exception for None. */
-static PyObject *
-sock_op_leave(PySendResult sent, PyObject *result, bool iterating)
-{
-    if (sent != PYGEN_RETURN) {
-        return result;
-    }
-    if (!iterating || result != Py_None) {
-        PyObject *stop = PyObject_CallOneArg(PyExc_StopIteration, result);
-        if (stop != NULL) {
-            PyErr_SetObject(PyExc_StopIteration, stop);
-            Py_DECREF(stop);
-        }
-    }
-    Py_DECREF(result);
-    return NULL;
-}
-
 static PyObject *
 sock_op_iternext(PyObject *op)
 {
     PyObject *result;
     PySendResult sent = sock_op_send(op, Py_None, &result);
-    return sock_op_leave(sent, result, true);
+    return coro_leave(sent, result, true);
 }
 
 static PyObject *
@@ -444,42 +403,7 @@ sock_op_py_send(PyObject *op, PyObject *arg)
 {
     PyObject *result;
     PySendResult sent = sock_op_send(op, arg, &result);
-    return sock_op_leave(sent, result, false);
-}
-
-/* Can throw(exception) or throw(type[, value[, traceback]]) be done?  If not, nothing
- * has happened to the coroutine.  0 or -1. */
-static int
-sock_op_check_thrown(PyObject *const *args, Py_ssize_t nargs)
-{
-    PyObject *what = args[0];
-    if (PyExceptionInstance_Check(what)) {
-        if (nargs > 1 && args[1] != Py_None) {
-            PyErr_SetString(PyExc_TypeError,
-                            "instance exception may not have a separate value");
-            return -1;
-        }
-        return 0;
-    }
-    if (!PyExceptionClass_Check(what)) {
-        PyErr_Format(PyExc_TypeError,
-                     "exceptions must be classes or instances deriving from "
-                     "BaseException, not %s",
-                     Py_TYPE(what)->tp_name);
-        return -1;
-    }
-    return 0;
-}
-
-static void
-sock_op_raise(PyObject *const *args, Py_ssize_t nargs)
-{
-    PyObject *what = args[0];
-    if (PyExceptionInstance_Check(what)) {
-        PyErr_SetObject((PyObject *)Py_TYPE(what), what);
-        return;
-    }
-    PyErr_SetObject(what, nargs > 1 ? object_unless_none(args[1]) : NULL);
+    return coro_leave(sent, result, false);
 }
 
 /* Throw into the resolver. */
@@ -487,13 +411,9 @@ static PySendResult
 sock_op_throw_inside(SockOp *self, PyObject *const *args, Py_ssize_t nargs,
                      PyObject **result)
 {
-    PyObject *throw = PyObject_GetAttr(self->resolver, self->loop->state->str_throw);
-    if (throw == NULL) {
-        return PYGEN_ERROR;
-    }
-    PyObject *value = PyObject_Vectorcall(throw, args, (size_t)nargs, NULL);
-    Py_DECREF(throw);
-    PySendResult sent = value != NULL ? PYGEN_NEXT : sock_op_take_stop(&value);
+    PyObject *name = self->loop->state->str_throw;
+    PyObject *value = NULL;
+    PySendResult sent = coro_throw_into(self->resolver, name, args, nargs, &value);
     return sock_op_resolved(self, sent, value, result);
 }
 
@@ -502,12 +422,7 @@ sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     SockOp *self = (SockOp *)op;
     PyObject *result = NULL;
-    if (nargs < 1 || nargs > 3) {
-        PyErr_Format(PyExc_TypeError, "throw expected 1 to 3 arguments, got %zd",
-                     nargs);
-        return NULL;
-    }
-    if (sock_op_check_drivable(self) < 0 || sock_op_check_thrown(args, nargs) < 0) {
+    if (coro_check_thrown(args, nargs) < 0 || sock_op_check_drivable(self) < 0) {
         return NULL;
     }
     PySendResult sent = PYGEN_ERROR;
@@ -517,9 +432,9 @@ sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         sent = sock_op_throw_inside(self, args, nargs, &result);
     }
     else {
-        sock_op_raise(args, nargs);
+        coro_raise(args, nargs);
     }
-    return sock_op_leave(sock_op_sent(self, sent), result, false);
+    return coro_leave(sock_op_sent(self, sent), result, false);
 }
 
 static PyObject *
@@ -596,21 +511,6 @@ sock_op_clear(PyObject *op)
     return 0;
 }
 
-/* As for a coroutine that nobody has awaited. */
-static void
-sock_op_warn_unused(SockOp *self)
-{
-    PyObject *exc = PyErr_GetRaisedException();
-    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                         "coroutine 'Loop.%s' was never awaited",
-                         self->kind->name) < 0) {
-        PyErr_WriteUnraisable(NULL);
-    }
-    if (exc != NULL) {
-        PyErr_SetRaisedException(exc);
-    }
-}
-
 static void
 sock_op_dealloc(PyObject *op)
 {
@@ -620,7 +520,7 @@ sock_op_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     if (loop != NULL) {                  /* else the GC has cleared us */
         if (self->state == SOCK_OP_NEW) {
-            sock_op_warn_unused(self);
+            coro_warn_unused("Loop", self->kind->name);
         }
         sock_op_finish(self);
         self->loop = NULL;

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """asyncio's StreamReader behaves the same whether C feeds it or its own methods are called.
 
-Each test runs on asyncio, and on hotloop with a reader that is recognised and with a subclass,
-which is not.
+Each test runs on asyncio, and on hotloop with a reader that is recognised, with one whose reads are
+written in C as well, and with a subclass, of which nothing is known.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ import weakref
 
 import pytest
 
+from hotloop import _stdreader
 from tests.tls import secured, talk
 from tests.tools import (
     TESTS,
@@ -75,14 +76,16 @@ def stream_kind():
     return "unix"
 
 
-@pytest.fixture(params=["stock", "subclass"])
-def reader_class(request):
-    return asyncio.StreamReader if request.param == "stock" else Subclass
+@pytest.fixture(params=["stock", "own", "subclass"])
+def reader_class(request, loop_kind):
+    """asyncio's, what a server's handler gets, or one that nobody has seen before."""
+    own = asyncio.StreamReader if loop_kind == "asyncio" else _stdreader.StreamReader
+    return {"stock": asyncio.StreamReader, "own": own, "subclass": Subclass}[request.param]
 
 
 @pytest.fixture
 def is_native(loop_kind, reader_class):
-    return loop_kind == "hotloop" and reader_class is asyncio.StreamReader
+    return loop_kind == "hotloop" and reader_class is not Subclass
 
 
 def open_line(loop, stream_kind, reader_class, limit=100):

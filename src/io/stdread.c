@@ -1,0 +1,965 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * stdread.c - read(), readline(), readuntil() and readexactly() of a StreamReader.
+ *
+ *   NEW --> take from the buffer --> FINISHED
+ *    |        | not enough    ^
+ *    |        '--> WAITING ---' the reader's _waiter is done
+ *    '--> PASSED_ON: asyncio's own coroutine is awaited
+ *
+ * Every step does to the reader's attributes what asyncio's code does to them, in the
+ * same order.  When it meets what it does not know (a type or a method replaced, an
+ * attribute of another type), asyncio's method goes on from there.
+ */
+#include "io/stdread.h"
+
+#include "awaitable/coro.h"
+#include "awaitable/future.h"
+#include "awaitable/future_type.h"
+#include "base/call.h"
+#include "base/object.h"
+#include "base/pycompat.h"
+#include "engine/loop.h"
+
+typedef struct StreamRead StreamRead;
+
+/* The end of one attempt, when it was no error. */
+enum { STDREAD_MUST_WAIT = 0, STDREAD_DONE = 1, STDREAD_UNKNOWN = 2 };
+
+typedef struct StreamReadKind {
+    const char *name;            /* "readline" */
+    const char *waits_as;        /* who waits, in asyncio's words: "readuntil" */
+    StdMember member;            /* asyncio's method */
+    /* Take what was asked for, or say that it is not there yet. */
+    int (*take)(StreamRead *self, const StdView *view, PyObject *buffer,
+                PyObject **result);
+} StreamReadKind;
+
+typedef enum StreamReadState {
+    STREAM_READ_NEW,
+    STREAM_READ_WAITING,         /* `future` was yielded and is the reader's _waiter */
+    STREAM_READ_PASSED_ON,       /* to `inner` */
+    STREAM_READ_ACTIVE,          /* on the C stack just now */
+    STREAM_READ_FINISHED,        /* owns nothing any more but the loop */
+} StreamReadState;
+
+struct StreamRead {
+    PyObject_HEAD
+    const StreamReadKind *kind;
+    Loop *loop;                  /* owned */
+    PyObject *reader;            /* owned; NULL when finished */
+    PyObject *argument;          /* owned: as it was given, or NULL */
+    PyObject *future;            /* owned while WAITING, else NULL */
+    PyObject *inner;             /* owned while PASSED_ON, else NULL */
+    Py_ssize_t count;            /* read, readexactly: bytes */
+    Py_ssize_t scanned;          /* readuntil: no separator begins before this */
+    bool has_waited;
+    StreamReadState state;
+};
+
+/* ----------------------------------------------------- the buffer and the transport */
+
+/* transport.resume_reading() of a reader that had paused it.  Runs Python code: the
+ * view is void.  0 or -1. */
+COLD static int
+stdread_resume(const StdView *view)
+{
+    const ModuleState *state = view->state;
+    PyObject *transport = NULL, *result = NULL;
+    if (stdview_set(view, STD_PAUSED, Py_False) == 0) {
+        transport = PyObject_GetAttr(view->reader, state->str__transport);
+    }
+    if (transport != NULL) {
+        result = call_method(transport, state->str_resume_reading, NULL, NULL);
+        Py_DECREF(transport);
+    }
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+/* The reader's _maybe_resume_transport().  0 or -1. */
+static int
+stdread_maybe_resume(const StdView *view, PyObject *buffer)
+{
+    if (LIKELY(stdview_flag(view, STD_PAUSED) == 0)) {
+        return 0;
+    }
+    PyObject *limit = stdview_get(view, STD_LIMIT);
+    if (limit == NULL) {
+        return -1;
+    }
+    bool low = PyByteArray_GET_SIZE(buffer) <= stdview_size(limit);
+    Py_DECREF(limit);
+    return low ? stdread_resume(view) : 0;
+}
+
+/* del buffer[:size].  0, or -1 with BufferError */
+static int
+stdread_drop(PyObject *buffer, Py_ssize_t size)
+{
+    if (LIKELY(size == PyByteArray_GET_SIZE(buffer))) {
+        return PyByteArray_Resize(buffer, 0);
+    }
+    return PySequence_DelSlice(buffer, 0, size);
+}
+
+/* Move the first bytes out of the buffer.  -> STDREAD_DONE or -1 */
+static int
+stdread_cut(const StdView *view, PyObject *buffer, Py_ssize_t size, PyObject **result)
+{
+    PyObject *data = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer), size);
+    if (data == NULL) {
+        return -1;
+    }
+    if (stdread_drop(buffer, size) < 0 || stdread_maybe_resume(view, buffer) < 0) {
+        Py_DECREF(data);
+        return -1;
+    }
+    *result = data;
+    return STDREAD_DONE;
+}
+
+/* At the end of the stream: all that is left, and the buffer is empty.  -> new */
+static PyObject *
+stdread_rest(PyObject *buffer)
+{
+    PyObject *data = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer),
+                                               PyByteArray_GET_SIZE(buffer));
+    if (data != NULL && PyByteArray_Resize(buffer, 0) < 0) {
+        Py_CLEAR(data);
+    }
+    return data;
+}
+
+/* raise IncompleteReadError(rest, expected); steals expected.  -> -1 */
+static int
+stdread_incomplete(const StdView *view, PyObject *buffer, PyObject *expected)
+{
+    PyObject *type = view->state->IncompleteReadError;
+    PyObject *rest = expected == NULL ? NULL : stdread_rest(buffer);
+    PyObject *exc = rest == NULL ? NULL
+                                 : PyObject_CallFunctionObjArgs(type, rest, expected,
+                                                                NULL);
+    if (exc != NULL) {
+        PyErr_SetObject(type, exc);
+    }
+    Py_XDECREF(exc);
+    Py_XDECREF(rest);
+    Py_XDECREF(expected);
+    return -1;
+}
+
+/* --------------------------------------------------------------------- the takes */
+
+static int
+stdread_take_some(StreamRead *self, const StdView *view, PyObject *buffer,
+                  PyObject **result)
+{
+    Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
+    /* It waits once: woken, it returns what is there, be it nothing. */
+    if (size == 0 && !self->has_waited && stdview_flag(view, STD_EOF) == 0) {
+        return STDREAD_MUST_WAIT;
+    }
+    return stdread_cut(view, buffer, size < self->count ? size : self->count, result);
+}
+
+static int
+stdread_take_exactly(StreamRead *self, const StdView *view, PyObject *buffer,
+                     PyObject **result)
+{
+    if (PyByteArray_GET_SIZE(buffer) >= self->count) {
+        return stdread_cut(view, buffer, self->count, result);
+    }
+    if (stdview_flag(view, STD_EOF) == 0) {
+        return STDREAD_MUST_WAIT;
+    }
+    return stdread_incomplete(view, buffer, PyLong_FromSsize_t(self->count));
+}
+
+/* readline() drops the line that is too long; where the separator was found, all up to
+ * its end, else everything.  0 or -1. */
+static int
+stdread_drop_line(const StdView *view, PyObject *buffer, Py_ssize_t consumed)
+{
+    Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
+    bool found = consumed < size && PyByteArray_AS_STRING(buffer)[consumed] == '\n';
+    if (stdread_drop(buffer, found ? consumed + 1 : size) < 0) {
+        return -1;
+    }
+    return stdread_maybe_resume(view, buffer);
+}
+
+/* raise ValueError(text) while `cause` is handled; steals cause.  -> -1 */
+static int
+stdread_raise_value_error(const char *text, PyObject *cause)
+{
+    PyErr_SetString(PyExc_ValueError, text);
+    PyObject *exc = PyErr_GetRaisedException();
+    PyException_SetContext(exc, cause);
+    PyErr_SetRaisedException(exc);
+    return -1;
+}
+
+/* raise LimitOverrunError(text, consumed); from readline() it comes as a ValueError.
+ * -> -1 */
+COLD static int
+stdread_overrun(const StreamRead *self, const StdView *view, PyObject *buffer,
+                const char *text, Py_ssize_t consumed)
+{
+    PyObject *type = view->state->LimitOverrunError;
+    PyObject *exc = PyObject_CallFunction(type, "sn", text, consumed);
+    if (exc == NULL) {
+        return -1;
+    }
+    if (self->kind->member == STD_READUNTIL) {
+        PyErr_SetObject(type, exc);
+        Py_DECREF(exc);
+        return -1;
+    }
+    if (stdread_drop_line(view, buffer, consumed) < 0) {
+        Py_DECREF(exc);
+        return -1;
+    }
+    return stdread_raise_value_error(text, exc);
+}
+
+/* At the end of the stream, without a separator. */
+static int
+stdread_take_rest(const StreamRead *self, const StdView *view, PyObject *buffer,
+                  PyObject **result)
+{
+    if (self->kind->member == STD_READUNTIL) {
+        return stdread_incomplete(view, buffer, Py_NewRef(Py_None));
+    }
+    *result = stdread_rest(buffer);
+    return *result == NULL ? -1 : STDREAD_DONE;
+}
+
+static int
+stdread_take_until(StreamRead *self, const StdView *view, PyObject *buffer,
+                   PyObject **result)
+{
+    PyObject *separator = self->argument;
+    const char *needle = separator == NULL ? "\n" : PyBytes_AS_STRING(separator);
+    Py_ssize_t length = separator == NULL ? 1 : PyBytes_GET_SIZE(separator);
+    PyObject *limit_object = stdview_get(view, STD_LIMIT);
+    if (limit_object == NULL) {
+        return -1;
+    }
+    Py_ssize_t limit = stdview_size(limit_object);
+    Py_DECREF(limit_object);
+    const char *data = PyByteArray_AS_STRING(buffer);
+    Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
+    if (size - self->scanned >= length) {
+        const char *found = memmem(data + self->scanned, (size_t)(size - self->scanned),
+                                   needle, (size_t)length);
+        if (found != NULL && found - data <= limit) {
+            return stdread_cut(view, buffer, found - data + length, result);
+        }
+        if (found != NULL) {
+            return stdread_overrun(self, view, buffer,
+                                   "Separator is found, but chunk is longer than limit",
+                                   found - data);
+        }
+        self->scanned = size + 1 - length;
+        if (self->scanned > limit) {
+            return stdread_overrun(self, view, buffer,
+                                   "Separator is not found, and chunk exceed the limit",
+                                   self->scanned);
+        }
+    }
+    return stdview_flag(view, STD_EOF) == 0
+               ? STDREAD_MUST_WAIT
+               : stdread_take_rest(self, view, buffer, result);
+}
+
+/* ------------------------------------------------------------------------ waiting */
+
+/* The reader's loop if it is one of ours, or NULL.  -> borrowed */
+static Loop *
+stdread_loop(const StdView *view)
+{
+    PyObject *loop = stdview_get(view, STD_LOOP);
+    if (UNLIKELY(loop == NULL)) {
+        PyErr_Clear();
+        return NULL;
+    }
+    bool native = PyObject_TypeCheck(loop, view->state->loop_type);
+    Py_DECREF(loop);                     /* the reader keeps it */
+    return native ? (Loop *)loop : NULL;
+}
+
+/* Is the loop's create_future() ours? */
+static bool
+stdread_makes_our_futures(const ModuleState *state, Loop *loop)
+{
+    PyObject *method = _PyType_Lookup(Py_TYPE(loop), state->str_create_future);
+    return method != NULL && Py_IS_TYPE(method, &PyMethodDescr_Type)
+           && ((PyMethodDescrObject *)method)->d_method->ml_meth
+                  == future_type_py_create;
+}
+
+/* 0, or -1 with RuntimeError: one at a time may wait. */
+static int
+stdread_check_waiter(const StreamRead *self, const StdView *view)
+{
+    PyObject *waiter = stdview_get(view, STD_WAITER);
+    Py_XDECREF(waiter);          /* only whether it is None matters */
+    if (LIKELY(waiter == Py_None)) {
+        return 0;
+    }
+    if (waiter != NULL) {
+        PyErr_Format(PyExc_RuntimeError,
+                     "%s() called while another coroutine is already waiting for "
+                     "incoming data",
+                     self->kind->waits_as);
+    }
+    return -1;
+}
+
+/* A reader that had paused its transport resumes it, to get what it waits for.  Whatever
+ * that has done, `view` is good again.  STDREAD_DONE, STDREAD_UNKNOWN or -1. */
+COLD static int
+stdread_unpause(StreamRead *self, StdView *view)
+{
+    ModuleState *state = self->loop->state;
+    if (stdread_resume(view) < 0) {
+        return -1;
+    }
+    return stdview_open(state, self->reader, view)
+                   && stdread_loop(view) == self->loop
+               ? STDREAD_DONE
+               : STDREAD_UNKNOWN;
+}
+
+/* The reader's _wait_for_data() up to its await.  STDREAD_DONE: *result is to be
+ * yielded; STDREAD_UNKNOWN or -1. */
+static int
+stdread_wait(StreamRead *self, StdView *view, PyObject **result)
+{
+    if (UNLIKELY(!stdread_makes_our_futures(view->state, self->loop))) {
+        return STDREAD_UNKNOWN;
+    }
+    if (stdread_check_waiter(self, view) < 0) {
+        return -1;
+    }
+    if (UNLIKELY(stdview_flag(view, STD_PAUSED) != 0)) {
+        int rc = stdread_unpause(self, view);
+        if (rc != STDREAD_DONE) {
+            return rc;
+        }
+    }
+    PyObject *future = future_new(self->loop);
+    if (future == NULL || stdview_set(view, STD_WAITER, future) < 0) {
+        Py_XDECREF(future);
+        return -1;
+    }
+    future_data(future)->blocking = true;
+    self->future = future;
+    self->has_waited = true;
+    self->state = STREAM_READ_WAITING;
+    *result = Py_NewRef(future);
+    return STDREAD_DONE;
+}
+
+/* reader._waiter = None, whoever it was: how _wait_for_data() ends.  0 or -1. */
+static int
+stdread_forget_waiter(StreamRead *self)
+{
+    ModuleState *state = self->loop->state;
+    StdView view;
+    if (LIKELY(stdview_open(state, self->reader, &view))) {
+        return stdview_set(&view, STD_WAITER, Py_None);
+    }
+    return PyObject_SetAttr(self->reader, state->str__waiter, Py_None);
+}
+
+/* -------------------------------------------------------- asyncio's own coroutine */
+
+/* `inner` has yielded, returned or raised. */
+static PySendResult
+stdread_passed_on(StreamRead *self, PySendResult sent)
+{
+    if (sent == PYGEN_NEXT) {
+        self->state = STREAM_READ_PASSED_ON;
+    }
+    return sent;
+}
+
+/* type.name(reader[, argument]) of asyncio's class, as it is now.  -> new or NULL */
+static PyObject *
+stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
+                   PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *method = PyObject_GetAttrString(state->streams.reader, kind->name);
+    if (method == NULL) {
+        return NULL;
+    }
+    PyObject *coro = PyObject_Vectorcall(method, args, (size_t)nargs, kwnames);
+    Py_DECREF(method);
+    return coro;
+}
+
+/* The same for a call that is not ours to understand. */
+COLD static PyObject *
+stdread_call_others(ModuleState *state, PyObject *reader, const StreamReadKind *kind,
+                    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    Py_ssize_t count = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
+    PyObject **all = PyMem_New(PyObject *, (size_t)count + 1);
+    if (all == NULL) {
+        return PyErr_NoMemory();
+    }
+    all[0] = reader;
+    for (Py_ssize_t i = 0; i < count; i++) {
+        all[i + 1] = args[i];
+    }
+    PyObject *coro = stdread_call_stock(state, kind, all, nargs + 1, kwnames);
+    PyMem_Free(all);
+    return coro;
+}
+
+/* Let asyncio's method do the rest: whatever is in the buffer, it begins there. */
+COLD static PySendResult
+stdread_pass_on(StreamRead *self, PyObject **result)
+{
+    PyObject *args[2] = {self->reader, self->argument};
+    Py_ssize_t nargs = self->argument == NULL ? 1 : 2;
+    ModuleState *state = self->loop->state;
+    self->inner = stdread_call_stock(state, self->kind, args, nargs, NULL);
+    if (self->inner == NULL) {
+        return PYGEN_ERROR;
+    }
+    return stdread_passed_on(self, PyIter_Send(self->inner, Py_None, result));
+}
+
+/* ---------------------------------------------------------------------- the steps */
+
+/* One attempt.  -> what a kind's take() says */
+static int
+stdread_attempt(StreamRead *self, const StdView *view, PyObject **result)
+{
+    PyObject *buffer = stdview_get(view, STD_BUFFER);
+    PyObject *limit = buffer == NULL ? NULL : stdview_get(view, STD_LIMIT);
+    int rc = STDREAD_UNKNOWN;
+    if (LIKELY(limit != NULL && PyByteArray_CheckExact(buffer)
+               && PyLong_CheckExact(limit) && stdview_flag(view, STD_EOF) >= 0
+               && stdview_flag(view, STD_PAUSED) >= 0))
+    {
+        rc = self->kind->take(self, view, buffer, result);
+    }
+    else {
+        PyErr_Clear();
+    }
+    Py_XDECREF(limit);
+    Py_XDECREF(buffer);
+    return rc;
+}
+
+static PySendResult
+stdread_go_on(StreamRead *self, StdView *view, PyObject **result)
+{
+    int rc = stdread_attempt(self, view, result);
+    bool waits = rc == STDREAD_MUST_WAIT;
+    if (waits) {
+        rc = stdread_wait(self, view, result);
+    }
+    if (LIKELY(rc == STDREAD_DONE)) {
+        return waits ? PYGEN_NEXT : PYGEN_RETURN;
+    }
+    return rc < 0 ? PYGEN_ERROR : stdread_pass_on(self, result);
+}
+
+/* Has the connection been lost with an exception?  -1: that is raised.  0; 1 for what
+ * is neither None nor an exception. */
+static int
+stdread_check_exception(const StdView *view)
+{
+    PyObject *exc = stdview_get(view, STD_EXCEPTION);
+    int rc = exc == Py_None ? 0 : exc == NULL ? -1 : 1;
+    if (UNLIKELY(rc == 1 && PyExceptionInstance_Check(exc))) {
+        PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
+        rc = -1;
+    }
+    Py_XDECREF(exc);
+    return rc;
+}
+
+static PySendResult
+stdread_start(StreamRead *self, PyObject **result)
+{
+    StdView view;
+    if (UNLIKELY(!stdview_open(self->loop->state, self->reader, &view))) {
+        return stdread_pass_on(self, result);
+    }
+    int rc = stdread_check_exception(&view);
+    if (LIKELY(rc == 0)) {
+        return stdread_go_on(self, &view, result);
+    }
+    return rc < 0 ? PYGEN_ERROR : stdread_pass_on(self, result);
+}
+
+/* The wait ends before its time: the reader can be waited for again. */
+static void
+stdread_give_up(StreamRead *self)
+{
+    PyObject *future = self->future;
+    if (future == NULL) {
+        return;
+    }
+    self->future = NULL;
+    PyObject *exc = PyErr_GetRaisedException();
+    if (stdread_forget_waiter(self) < 0) {
+        PyErr_WriteUnraisable(self->reader);
+    }
+    PyErr_SetRaisedException(exc);
+    Py_DECREF(future);
+}
+
+/* Sent to before the waiter is done: as `await future` does it. */
+COLD static PySendResult
+stdread_still_waits(StreamRead *self, FutureData *f, PyObject **result)
+{
+    if (f->blocking) {
+        stdread_give_up(self);
+        PyErr_SetString(PyExc_RuntimeError, "await wasn't used with future");
+        return PYGEN_ERROR;
+    }
+    f->blocking = true;
+    self->state = STREAM_READ_WAITING;
+    *result = Py_NewRef(self->future);
+    return PYGEN_NEXT;
+}
+
+/* The waiter is done. */
+static PySendResult
+stdread_woken(StreamRead *self, PyObject **result)
+{
+    FutureData *f = future_data(self->future);
+    if (UNLIKELY(f->status == FUTURE_PENDING)) {
+        return stdread_still_waits(self, f, result);
+    }
+    PyObject *future = self->future, *outcome = NULL;
+    self->future = NULL;
+    int ended = future_outcome(future, &outcome);
+    Py_DECREF(future);
+    if (stdread_forget_waiter(self) < 0 || ended != 0) {
+        if (ended > 0 && !PyErr_Occurred()) {
+            PyErr_SetObject((PyObject *)Py_TYPE(outcome), outcome);
+        }
+        Py_XDECREF(outcome);
+        return PYGEN_ERROR;
+    }
+    Py_DECREF(outcome);
+    StdView view;
+    if (UNLIKELY(!stdview_open(self->loop->state, self->reader, &view))) {
+        return stdread_pass_on(self, result);
+    }
+    return stdread_go_on(self, &view, result);
+}
+
+/* -------------------------------------------------------------- the coroutine face */
+
+/* Let go of everything but the loop.  Safe to repeat. */
+static void
+stdread_finish(StreamRead *self)
+{
+    self->state = STREAM_READ_FINISHED;
+    PyObject *reader = self->reader, *argument = self->argument, *inner = self->inner;
+    self->reader = NULL;
+    self->argument = NULL;
+    self->inner = NULL;
+    Py_XDECREF(argument);
+    Py_XDECREF(inner);
+    Py_XDECREF(reader);
+}
+
+static int
+stdread_check_drivable(const StreamRead *self)
+{
+    return coro_check_drivable(self->state == STREAM_READ_ACTIVE,
+                               self->state == STREAM_READ_FINISHED);
+}
+
+/* Last thing before control goes back to whoever drives us.  -> sent */
+static PySendResult
+stdread_sent(StreamRead *self, PySendResult sent)
+{
+    if (sent != PYGEN_NEXT) {
+        stdread_finish(self);
+    }
+    else if (!PyObject_GC_IsTracked((PyObject *)self)) {
+        PyObject_GC_Track((PyObject *)self);
+    }
+    return sent;
+}
+
+/* am_send: everything that drives us comes through here or through throw(). */
+static PySendResult
+stdread_send(PyObject *op, PyObject *arg, PyObject **result)
+{
+    StreamRead *self = (StreamRead *)op;
+    *result = NULL;
+    StreamReadState state = self->state;
+    if (stdread_check_drivable(self) < 0
+        || (state == STREAM_READ_NEW && coro_check_first(arg) < 0)) {
+        return PYGEN_ERROR;
+    }
+    PySendResult sent;
+    self->state = STREAM_READ_ACTIVE;
+    if (state == STREAM_READ_WAITING) {
+        sent = stdread_woken(self, result);
+    }
+    else if (state == STREAM_READ_NEW) {
+        sent = stdread_start(self, result);
+    }
+    else {
+        sent = stdread_passed_on(self, PyIter_Send(self->inner, arg, result));
+    }
+    return stdread_sent(self, sent);
+}
+
+static PyObject *
+stdread_iternext(PyObject *op)
+{
+    PyObject *result;
+    PySendResult sent = stdread_send(op, Py_None, &result);
+    return coro_leave(sent, result, true);
+}
+
+static PyObject *
+stdread_py_send(PyObject *op, PyObject *arg)
+{
+    PyObject *result;
+    PySendResult sent = stdread_send(op, arg, &result);
+    return coro_leave(sent, result, false);
+}
+
+static PyObject *
+stdread_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
+{
+    StreamRead *self = (StreamRead *)op;
+    if (coro_check_thrown(args, nargs) < 0 || stdread_check_drivable(self) < 0) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    PySendResult sent = PYGEN_ERROR;
+    bool inside = self->state == STREAM_READ_PASSED_ON;
+    self->state = STREAM_READ_ACTIVE;
+    if (inside) {
+        PyObject *name = self->loop->state->str_throw;
+        sent = coro_throw_into(self->inner, name, args, nargs, &result);
+        sent = stdread_passed_on(self, sent);
+    }
+    else {
+        stdread_give_up(self);
+        coro_raise(args, nargs);
+    }
+    return coro_leave(stdread_sent(self, sent), result, false);
+}
+
+static PyObject *
+stdread_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
+{
+    StreamRead *self = (StreamRead *)op;
+    if (self->state == STREAM_READ_FINISHED) {
+        Py_RETURN_NONE;
+    }
+    if (stdread_check_drivable(self) < 0) {
+        return NULL;
+    }
+    PyObject *inner = self->inner;
+    self->inner = NULL;
+    self->state = STREAM_READ_ACTIVE;
+    stdread_give_up(self);
+    stdread_finish(self);
+    if (inner == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *result = call_method(inner, self->loop->state->str_close, NULL, NULL);
+    Py_DECREF(inner);
+    return result;
+}
+
+static PyObject *
+stdread_get_name(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromString(((StreamRead *)op)->kind->name);
+}
+
+static PyObject *
+stdread_get_qualname(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyUnicode_FromFormat("StreamReader.%s", ((StreamRead *)op)->kind->name);
+}
+
+static PyObject *
+stdread_get_running(PyObject *op, void *Py_UNUSED(closure))
+{
+    return PyBool_FromLong(((StreamRead *)op)->state == STREAM_READ_ACTIVE);
+}
+
+/* What is awaited, as a coroutine's cr_await says it. */
+static PyObject *
+stdread_get_await(PyObject *op, void *Py_UNUSED(closure))
+{
+    StreamRead *self = (StreamRead *)op;
+    return object_or_none(self->inner != NULL ? self->inner : self->future);
+}
+
+static PyObject *
+stdread_repr(PyObject *op)
+{
+    return PyUnicode_FromFormat("<coroutine object StreamReader.%s at %p>",
+                                ((StreamRead *)op)->kind->name, op);
+}
+
+/* --------------------------------------------------------------------- the object */
+
+/* What the kinds have in common.  `reader` has been looked at.  -> new or NULL */
+static PyObject *
+stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
+            PyObject *argument, Py_ssize_t count)
+{
+    StreamRead *self = (StreamRead *)freelist_take(&loop->spares.stream_reads);
+    if (UNLIKELY(self == NULL)) {
+        self = PyObject_GC_New(StreamRead, loop->state->stream_read_type);
+        if (self == NULL) {
+            return NULL;
+        }
+    }
+    /* The GC learns of us when we first wait: before that we are in no cycle. */
+    self->kind = kind;
+    self->loop = (Loop *)Py_NewRef((PyObject *)loop);
+    self->reader = Py_NewRef(reader);
+    self->argument = Py_XNewRef(argument);
+    self->future = NULL;
+    self->inner = NULL;
+    self->count = count;
+    self->scanned = 0;
+    self->has_waited = false;
+    self->state = STREAM_READ_NEW;
+    return (PyObject *)self;
+}
+
+static int
+stdread_traverse(PyObject *op, visitproc visit, void *arg)
+{
+    StreamRead *self = (StreamRead *)op;
+    Py_VISIT(Py_TYPE(op));
+    Py_VISIT(self->loop);
+    Py_VISIT(self->reader);
+    Py_VISIT(self->argument);
+    Py_VISIT(self->future);
+    Py_VISIT(self->inner);
+    return 0;
+}
+
+static int
+stdread_clear(PyObject *op)
+{
+    StreamRead *self = (StreamRead *)op;
+    if (self->loop != NULL) {
+        stdread_give_up(self);
+        stdread_finish(self);
+        Py_CLEAR(self->loop);
+    }
+    return 0;
+}
+
+static void
+stdread_dealloc(PyObject *op)
+{
+    StreamRead *self = (StreamRead *)op;
+    PyTypeObject *type = Py_TYPE(op);
+    Loop *loop = self->loop;
+    PyObject_GC_UnTrack(op);
+    if (loop != NULL) {                  /* else the GC has cleared us */
+        if (self->state == STREAM_READ_NEW) {
+            coro_warn_unused("StreamReader", self->kind->name);
+        }
+        stdread_give_up(self);
+        stdread_finish(self);
+        self->loop = NULL;
+    }
+    if (loop == NULL || !freelist_give(&loop->spares.stream_reads, op)) {
+        PyObject_GC_Del(op);
+        Py_DECREF(type);
+    }
+    Py_XDECREF(loop);
+}
+
+static PyMethodDef stream_read_methods[] = {
+    {"send", stdread_py_send, METH_O, PyDoc_STR("Resume with a value.")},
+    {"throw", METHOD(stdread_py_throw), METH_FASTCALL,
+     PyDoc_STR("Raise an exception where the read waits.")},
+    {"close", stdread_py_close, METH_NOARGS, PyDoc_STR("Give up: stop waiting.")},
+    {0},
+};
+
+static PyGetSetDef stream_read_getset[] = {
+    {"__name__", stdread_get_name, NULL, NULL, NULL},
+    {"__qualname__", stdread_get_qualname, NULL, NULL, NULL},
+    {"cr_running", stdread_get_running, NULL, NULL, NULL},
+    {"cr_await", stdread_get_await, NULL, NULL, NULL},
+    {0},
+};
+
+static PyType_Slot stream_read_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("A read of a stream, to be awaited.")},
+    {Py_tp_new, object_not_instantiable},
+    {Py_tp_dealloc, stdread_dealloc},
+    {Py_tp_traverse, stdread_traverse},
+    {Py_tp_clear, stdread_clear},
+    {Py_tp_repr, stdread_repr},
+    {Py_tp_iter, PyObject_SelfIter},
+    {Py_tp_iternext, stdread_iternext},
+    {Py_am_await, PyObject_SelfIter},
+    {Py_am_send, stdread_send},
+    {Py_tp_methods, stream_read_methods},
+    {Py_tp_getset, stream_read_getset},
+    {0},
+};
+
+PyType_Spec stream_read_spec = {
+    .name = "hotloop._core.StreamRead",
+    .basicsize = sizeof(StreamRead),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
+    .slots = stream_read_slots,
+};
+
+/* -------------------------------------------------------------------- the methods */
+
+static const StreamReadKind stdread_read = {
+    "read", "read", STD_READ, stdread_take_some};
+static const StreamReadKind stdread_readexactly = {
+    "readexactly", "readexactly", STD_READEXACTLY, stdread_take_exactly};
+static const StreamReadKind stdread_readuntil = {
+    "readuntil", "readuntil", STD_READUNTIL, stdread_take_until};
+static const StreamReadKind stdread_readline = {
+    "readline", "readuntil", STD_READLINE, stdread_take_until};
+
+/* A call whose arguments we understand if `plain`; all others are asyncio's, with its
+ * words for wrong ones. */
+static PyObject *
+stdread_call(PyObject *reader, const StreamReadKind *kind, bool plain,
+             PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+             Py_ssize_t count)
+{
+    ModuleState *state = state_of_type(Py_TYPE(reader));
+    if (UNLIKELY(state == NULL)) {
+        return NULL;
+    }
+    StdView view;
+    Loop *loop = NULL;
+    if (LIKELY(plain && stdview_open(state, reader, &view))) {
+        loop = stdread_loop(&view);
+    }
+    if (LIKELY(loop != NULL)) {
+        return stdread_new(loop, kind, reader, nargs == 0 ? NULL : args[0], count);
+    }
+    if (UNLIKELY(state->streams.reader == NULL)) {
+        PyErr_SetString(PyExc_RuntimeError, "asyncio's StreamReader is not known");
+        return NULL;
+    }
+    return stdread_call_others(state, reader, kind, args, nargs, kwnames);
+}
+
+/* Exactly one plain argument. */
+static bool
+stdread_is_one(Py_ssize_t nargs, PyObject *kwnames)
+{
+    return nargs == 1 && kwnames == NULL;
+}
+
+/* A number of bytes above zero that a buffer could hold; else 0. */
+static Py_ssize_t
+stdread_count(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    if (!stdread_is_one(nargs, kwnames) || !PyLong_CheckExact(args[0])) {
+        return 0;
+    }
+    Py_ssize_t count = stdview_size(args[0]);
+    return count > 0 && count < PY_SSIZE_T_MAX ? count : 0;
+}
+
+static PyObject *
+stdread_py_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kw)
+{
+    Py_ssize_t count = stdread_count(args, nargs, kw);
+    return stdread_call(self, &stdread_read, count > 0, args, nargs, kw, count);
+}
+
+static PyObject *
+stdread_py_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                       PyObject *kw)
+{
+    Py_ssize_t count = stdread_count(args, nargs, kw);
+    return stdread_call(self, &stdread_readexactly, count > 0, args, nargs, kw, count);
+}
+
+static PyObject *
+stdread_py_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                     PyObject *kw)
+{
+    bool plain = (nargs == 0 && kw == NULL)
+                 || (stdread_is_one(nargs, kw) && PyBytes_CheckExact(args[0])
+                     && PyBytes_GET_SIZE(args[0]) > 0);
+    return stdread_call(self, &stdread_readuntil, plain, args, nargs, kw, 0);
+}
+
+static PyObject *
+stdread_py_readline(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
+                    PyObject *kw)
+{
+    bool plain = nargs == 0 && kw == NULL;
+    return stdread_call(self, &stdread_readline, plain, args, nargs, kw, 0);
+}
+
+static PyMethodDef stream_reads_methods[] = {
+    {"read", METHOD(stdread_py_read), METH_FASTCALL | METH_KEYWORDS,
+     "read($self, n=-1)\n--\n\nThe next `n` bytes at most, or all up to the end if `n` "
+     "is -1, as bytes.  As asyncio.StreamReader.read()."},
+    {"readexactly", METHOD(stdread_py_readexactly), METH_FASTCALL | METH_KEYWORDS,
+     "readexactly($self, n)\n--\n\nExactly `n` bytes, or asyncio.IncompleteReadError.  "
+     "As asyncio.StreamReader.readexactly()."},
+    {"readuntil", METHOD(stdread_py_readuntil), METH_FASTCALL | METH_KEYWORDS,
+     "readuntil($self, separator=b'\\n')\n--\n\nBytes up to and with the separator; "
+     "asyncio.IncompleteReadError or LimitOverrunError.  As "
+     "asyncio.StreamReader.readuntil()."},
+    {"readline", METHOD(stdread_py_readline), METH_FASTCALL | METH_KEYWORDS,
+     "readline($self)\n--\n\nOne line with its b'\\n', or what comes before the end; "
+     "ValueError if it is longer than the limit.  As asyncio.StreamReader.readline()."},
+    {0},
+};
+
+int
+stdread_own_methods(PyTypeObject *type)
+{
+    for (PyMethodDef *method = stream_reads_methods; method->ml_name != NULL; method++) {
+        PyObject *own = PyDescr_NewMethod(type, method);
+        int rc = own == NULL ? -1
+                             : PyObject_SetAttrString((PyObject *)type, method->ml_name,
+                                                      own);
+        Py_XDECREF(own);
+        if (rc < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static PyType_Slot stream_reads_slots[] = {
+    {Py_tp_doc, (void *)PyDoc_STR("The read methods of a stream, for a subclass of it "
+                                  "and asyncio.StreamReader.")},
+    {Py_tp_methods, stream_reads_methods},
+    {0},
+};
+
+PyType_Spec stream_reads_spec = {
+    .name = "hotloop._core.StreamReads",
+    .basicsize = sizeof(PyObject),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE
+             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = stream_reads_slots,
+};
