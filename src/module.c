@@ -24,6 +24,7 @@
 #include "io/resolver.h"
 #include "io/sock.h"
 #include "io/stdread.h"
+#include "io/stdread_type.h"
 #include "io/stdreader.h"
 #include "io/tcp.h"
 #include "io/udp.h"
@@ -168,9 +169,9 @@ static PyMethodDef module_methods[] = {
     {"live_tasks", registry_py_live_tasks, METH_NOARGS,
      "live_tasks()\n--\n\nAll unfinished native tasks of all open loops, as a list."},
     {"feed_streams", METHOD(stdreader_py_trust), METH_FASTCALL,
-     "feed_streams(protocol_type, reader_type, own_type, /)\n--\n\nThe first two are the "
-     "standard library's: feed them without calling their methods.  The third, or None, "
-     "is a subclass of the second and of StreamReads, for servers."},
+     "feed_streams(protocol_type, reader_type, own_type, /)\n--\n\nThe first two are "
+     "the standard library's: feed them without calling their methods.  The third, or "
+     "None, is a subclass of the second and of StreamReads, for servers."},
     {"tls_driver", tls_direct_py_driver, METH_NOARGS,
      "tls_driver()\n--\n\nWho encrypts and decrypts: OpenSSL called directly, or the "
      "ssl module and why."},

@@ -116,8 +116,10 @@ void
 coro_warn_unused(const char *owner, const char *name)
 {
     PyObject *exc = PyErr_GetRaisedException();
-    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1,
-                         "coroutine '%s.%s' was never awaited", owner, name) < 0) {
+    if (PyErr_WarnFormat(PyExc_RuntimeWarning, 1, "coroutine '%s.%s' was never awaited",
+                         owner, name)
+        < 0)
+    {
         PyErr_WriteUnraisable(NULL);
     }
     if (exc != NULL) {

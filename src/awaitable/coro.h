@@ -2,9 +2,9 @@
  *
  * coro.h - what coroutines written in C have in common.
  *
- * SockOp and StreamRead behave like the coroutine of an async def: asyncio.iscoroutine()
- * holds, and driven by hand they say what a coroutine says.  Each keeps its own states;
- * here is what does not depend on them.
+ * SockOp and StreamRead behave like the coroutine of an async def: for them too
+ * asyncio.iscoroutine() holds, and driven by hand they say what a coroutine says.  Each
+ * keeps its own states; here is what does not depend on them.
  */
 #ifndef HOTLOOP_CORO_H
 #define HOTLOOP_CORO_H
@@ -21,8 +21,8 @@ int coro_check_first(PyObject *value);
  * StopIteration.  An iterator may end with NULL and no exception for None.  Steals. */
 PyObject *coro_leave(PySendResult sent, PyObject *result, bool iterating);
 
-/* The value in the raised StopIteration.  PYGEN_RETURN with *value (new), or PYGEN_ERROR
- * with whatever else is raised. */
+/* The value in the raised StopIteration.  PYGEN_RETURN with *value (new), or
+ * PYGEN_ERROR with whatever else is raised. */
 PySendResult coro_take_stop(PyObject **value);
 
 /* Can throw(exception) or throw(type[, value[, traceback]]) be done?  If not, nothing

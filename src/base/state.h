@@ -39,19 +39,15 @@
     X(transport) X(remove_signal_handler) X(warning) X(__self__) X(__name__)\
     X(is_closing) X(recv) X(recv_into) X(send) X(connect) X(accept) X(unwrap) \
     X(setblocking) X(gettimeout) X(family) X(type) X(proto) X(getaddrinfo) \
-    X(ident) X(_stream_reader) X(_stream_reader_wr) X(_wakeup_waiter) X(_cancelled) \
-    X(feed_data) X(_eof) X(_buffer) X(_waiter) X(_transport) X(_paused)     \
-    X(_limit) X(pause_reading) X(datagram_received) X(error_received) X(wrap_bio) \
-    X(sendto) X(recvfrom) X(recvfrom_into) X(pending) X(message) X(_value2member_map_) \
-    X(_strong_reader) X(_exception) X(_wait_for_data) X(_maybe_resume_transport) \
-    X(read) X(readline) X(readuntil) X(readexactly) X(resume_reading) X(create_future)
+    X(ident) X(_cancelled) X(pause_reading) X(datagram_received) X(pending) \
+    X(error_received) X(wrap_bio) X(sendto) X(recvfrom) X(recvfrom_into)    \
+    X(message) X(_value2member_map_) STATE_STREAM_NAMES(X)
 
 /* X(field, module, attribute): the object is state->field. */
 #define STATE_IMPORTS(X)                                                    \
     X(CancelledError, "asyncio.exceptions", "CancelledError")               \
     X(InvalidStateError, "asyncio.exceptions", "InvalidStateError")         \
-    X(IncompleteReadError, "asyncio.exceptions", "IncompleteReadError")     \
-    X(LimitOverrunError, "asyncio.exceptions", "LimitOverrunError")         \
+    STATE_STREAM_IMPORTS(X)                                                 \
     X(BaseFuture, "_asyncio", "Future")                                     \
     X(BaseTask, "_asyncio", "Task")                                         \
     X(AsyncioHandle, "asyncio.events", "Handle")                            \

@@ -7,6 +7,21 @@
 
 #include "base/base.h"
 
+/* Names of asyncio.streams, more of state.h's STATE_NAMES. */
+/* clang-format off: it takes this for code. */
+#define STATE_STREAM_NAMES(X)                                                  \
+    X(_stream_reader) X(_stream_reader_wr) X(_strong_reader) X(_wakeup_waiter) \
+    X(_wait_for_data) X(_maybe_resume_transport) X(feed_data) X(read)          \
+    X(readline) X(readuntil) X(readexactly) X(_eof) X(_buffer) X(_waiter)      \
+    X(_transport) X(_paused) X(_limit) X(_exception) X(resume_reading)         \
+    X(create_future)
+/* clang-format on */
+
+/* And more of its STATE_IMPORTS. */
+#define STATE_STREAM_IMPORTS(X)                                             \
+    X(IncompleteReadError, "asyncio.exceptions", "IncompleteReadError")     \
+    X(LimitOverrunError, "asyncio.exceptions", "LimitOverrunError")
+
 /* All attributes of a reader, as its __init__() makes them. */
 typedef enum StdField {
     STD_EOF,
@@ -33,7 +48,7 @@ typedef struct StdStreams {
     PyObject *protocol;          /* owned: the type StreamReaderProtocol */
     PyObject *reader;            /* owned: the type StreamReader */
     PyObject *native;            /* owned: our subclass of it, or NULL */
-    PyObject *members;           /* owned: tuple of what they were made of at the import */
+    PyObject *members;           /* owned: a tuple, what they were made of at import */
     unsigned protocol_version;   /* of the types, when that was last compared */
     unsigned reader_version;
     bool are_stock;              /* and found the same */

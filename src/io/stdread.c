@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * stdread.c - read(), readline(), readuntil() and readexactly() of a StreamReader.
+ * stdread.c - StreamRead: what the read methods of a StreamReader return.
  *
  *   NEW --> take from the buffer --> FINISHED
  *    |        | not enough    ^
@@ -19,264 +19,11 @@
 #include "base/call.h"
 #include "base/object.h"
 #include "base/pycompat.h"
-#include "engine/loop.h"
-
-typedef struct StreamRead StreamRead;
-
-/* The end of one attempt, when it was no error. */
-enum { STDREAD_MUST_WAIT = 0, STDREAD_DONE = 1, STDREAD_UNKNOWN = 2 };
-
-typedef struct StreamReadKind {
-    const char *name;            /* "readline" */
-    const char *waits_as;        /* who waits, in asyncio's words: "readuntil" */
-    StdMember member;            /* asyncio's method */
-    /* Take what was asked for, or say that it is not there yet. */
-    int (*take)(StreamRead *self, const StdView *view, PyObject *buffer,
-                PyObject **result);
-} StreamReadKind;
-
-typedef enum StreamReadState {
-    STREAM_READ_NEW,
-    STREAM_READ_WAITING,         /* `future` was yielded and is the reader's _waiter */
-    STREAM_READ_PASSED_ON,       /* to `inner` */
-    STREAM_READ_ACTIVE,          /* on the C stack just now */
-    STREAM_READ_FINISHED,        /* owns nothing any more but the loop */
-} StreamReadState;
-
-struct StreamRead {
-    PyObject_HEAD
-    const StreamReadKind *kind;
-    Loop *loop;                  /* owned */
-    PyObject *reader;            /* owned; NULL when finished */
-    PyObject *argument;          /* owned: as it was given, or NULL */
-    PyObject *future;            /* owned while WAITING, else NULL */
-    PyObject *inner;             /* owned while PASSED_ON, else NULL */
-    Py_ssize_t count;            /* read, readexactly: bytes */
-    Py_ssize_t scanned;          /* readuntil: no separator begins before this */
-    bool has_waited;
-    StreamReadState state;
-};
-
-/* ----------------------------------------------------- the buffer and the transport */
-
-/* transport.resume_reading() of a reader that had paused it.  Runs Python code: the
- * view is void.  0 or -1. */
-COLD static int
-stdread_resume(const StdView *view)
-{
-    const ModuleState *state = view->state;
-    PyObject *transport = NULL, *result = NULL;
-    if (stdview_set(view, STD_PAUSED, Py_False) == 0) {
-        transport = PyObject_GetAttr(view->reader, state->str__transport);
-    }
-    if (transport != NULL) {
-        result = call_method(transport, state->str_resume_reading, NULL, NULL);
-        Py_DECREF(transport);
-    }
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
-}
-
-/* The reader's _maybe_resume_transport().  0 or -1. */
-static int
-stdread_maybe_resume(const StdView *view, PyObject *buffer)
-{
-    if (LIKELY(stdview_flag(view, STD_PAUSED) == 0)) {
-        return 0;
-    }
-    PyObject *limit = stdview_get(view, STD_LIMIT);
-    if (limit == NULL) {
-        return -1;
-    }
-    bool low = PyByteArray_GET_SIZE(buffer) <= stdview_size(limit);
-    Py_DECREF(limit);
-    return low ? stdread_resume(view) : 0;
-}
-
-/* del buffer[:size].  0, or -1 with BufferError */
-static int
-stdread_drop(PyObject *buffer, Py_ssize_t size)
-{
-    if (LIKELY(size == PyByteArray_GET_SIZE(buffer))) {
-        return PyByteArray_Resize(buffer, 0);
-    }
-    return PySequence_DelSlice(buffer, 0, size);
-}
-
-/* Move the first bytes out of the buffer.  -> STDREAD_DONE or -1 */
-static int
-stdread_cut(const StdView *view, PyObject *buffer, Py_ssize_t size, PyObject **result)
-{
-    PyObject *data = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer), size);
-    if (data == NULL) {
-        return -1;
-    }
-    if (stdread_drop(buffer, size) < 0 || stdread_maybe_resume(view, buffer) < 0) {
-        Py_DECREF(data);
-        return -1;
-    }
-    *result = data;
-    return STDREAD_DONE;
-}
-
-/* At the end of the stream: all that is left, and the buffer is empty.  -> new */
-static PyObject *
-stdread_rest(PyObject *buffer)
-{
-    PyObject *data = PyBytes_FromStringAndSize(PyByteArray_AS_STRING(buffer),
-                                               PyByteArray_GET_SIZE(buffer));
-    if (data != NULL && PyByteArray_Resize(buffer, 0) < 0) {
-        Py_CLEAR(data);
-    }
-    return data;
-}
-
-/* raise IncompleteReadError(rest, expected); steals expected.  -> -1 */
-static int
-stdread_incomplete(const StdView *view, PyObject *buffer, PyObject *expected)
-{
-    PyObject *type = view->state->IncompleteReadError;
-    PyObject *rest = expected == NULL ? NULL : stdread_rest(buffer);
-    PyObject *exc = rest == NULL ? NULL
-                                 : PyObject_CallFunctionObjArgs(type, rest, expected,
-                                                                NULL);
-    if (exc != NULL) {
-        PyErr_SetObject(type, exc);
-    }
-    Py_XDECREF(exc);
-    Py_XDECREF(rest);
-    Py_XDECREF(expected);
-    return -1;
-}
-
-/* --------------------------------------------------------------------- the takes */
-
-static int
-stdread_take_some(StreamRead *self, const StdView *view, PyObject *buffer,
-                  PyObject **result)
-{
-    Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
-    /* It waits once: woken, it returns what is there, be it nothing. */
-    if (size == 0 && !self->has_waited && stdview_flag(view, STD_EOF) == 0) {
-        return STDREAD_MUST_WAIT;
-    }
-    return stdread_cut(view, buffer, size < self->count ? size : self->count, result);
-}
-
-static int
-stdread_take_exactly(StreamRead *self, const StdView *view, PyObject *buffer,
-                     PyObject **result)
-{
-    if (PyByteArray_GET_SIZE(buffer) >= self->count) {
-        return stdread_cut(view, buffer, self->count, result);
-    }
-    if (stdview_flag(view, STD_EOF) == 0) {
-        return STDREAD_MUST_WAIT;
-    }
-    return stdread_incomplete(view, buffer, PyLong_FromSsize_t(self->count));
-}
-
-/* readline() drops the line that is too long; where the separator was found, all up to
- * its end, else everything.  0 or -1. */
-static int
-stdread_drop_line(const StdView *view, PyObject *buffer, Py_ssize_t consumed)
-{
-    Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
-    bool found = consumed < size && PyByteArray_AS_STRING(buffer)[consumed] == '\n';
-    if (stdread_drop(buffer, found ? consumed + 1 : size) < 0) {
-        return -1;
-    }
-    return stdread_maybe_resume(view, buffer);
-}
-
-/* raise ValueError(text) while `cause` is handled; steals cause.  -> -1 */
-static int
-stdread_raise_value_error(const char *text, PyObject *cause)
-{
-    PyErr_SetString(PyExc_ValueError, text);
-    PyObject *exc = PyErr_GetRaisedException();
-    PyException_SetContext(exc, cause);
-    PyErr_SetRaisedException(exc);
-    return -1;
-}
-
-/* raise LimitOverrunError(text, consumed); from readline() it comes as a ValueError.
- * -> -1 */
-COLD static int
-stdread_overrun(const StreamRead *self, const StdView *view, PyObject *buffer,
-                const char *text, Py_ssize_t consumed)
-{
-    PyObject *type = view->state->LimitOverrunError;
-    PyObject *exc = PyObject_CallFunction(type, "sn", text, consumed);
-    if (exc == NULL) {
-        return -1;
-    }
-    if (self->kind->member == STD_READUNTIL) {
-        PyErr_SetObject(type, exc);
-        Py_DECREF(exc);
-        return -1;
-    }
-    if (stdread_drop_line(view, buffer, consumed) < 0) {
-        Py_DECREF(exc);
-        return -1;
-    }
-    return stdread_raise_value_error(text, exc);
-}
-
-/* At the end of the stream, without a separator. */
-static int
-stdread_take_rest(const StreamRead *self, const StdView *view, PyObject *buffer,
-                  PyObject **result)
-{
-    if (self->kind->member == STD_READUNTIL) {
-        return stdread_incomplete(view, buffer, Py_NewRef(Py_None));
-    }
-    *result = stdread_rest(buffer);
-    return *result == NULL ? -1 : STDREAD_DONE;
-}
-
-static int
-stdread_take_until(StreamRead *self, const StdView *view, PyObject *buffer,
-                   PyObject **result)
-{
-    PyObject *separator = self->argument;
-    const char *needle = separator == NULL ? "\n" : PyBytes_AS_STRING(separator);
-    Py_ssize_t length = separator == NULL ? 1 : PyBytes_GET_SIZE(separator);
-    PyObject *limit_object = stdview_get(view, STD_LIMIT);
-    if (limit_object == NULL) {
-        return -1;
-    }
-    Py_ssize_t limit = stdview_size(limit_object);
-    Py_DECREF(limit_object);
-    const char *data = PyByteArray_AS_STRING(buffer);
-    Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
-    if (size - self->scanned >= length) {
-        const char *found = memmem(data + self->scanned, (size_t)(size - self->scanned),
-                                   needle, (size_t)length);
-        if (found != NULL && found - data <= limit) {
-            return stdread_cut(view, buffer, found - data + length, result);
-        }
-        if (found != NULL) {
-            return stdread_overrun(self, view, buffer,
-                                   "Separator is found, but chunk is longer than limit",
-                                   found - data);
-        }
-        self->scanned = size + 1 - length;
-        if (self->scanned > limit) {
-            return stdread_overrun(self, view, buffer,
-                                   "Separator is not found, and chunk exceed the limit",
-                                   self->scanned);
-        }
-    }
-    return stdview_flag(view, STD_EOF) == 0
-               ? STDREAD_MUST_WAIT
-               : stdread_take_rest(self, view, buffer, result);
-}
+#include "io/stdtake.h"
 
 /* ------------------------------------------------------------------------ waiting */
 
-/* The reader's loop if it is one of ours, or NULL.  -> borrowed */
-static Loop *
+Loop *
 stdread_loop(const StdView *view)
 {
     PyObject *loop = stdview_get(view, STD_LOOP);
@@ -285,7 +32,7 @@ stdread_loop(const StdView *view)
         return NULL;
     }
     bool native = PyObject_TypeCheck(loop, view->state->loop_type);
-    Py_DECREF(loop);                     /* the reader keeps it */
+    Py_DECREF(loop); /* the reader keeps it */
     return native ? (Loop *)loop : NULL;
 }
 
@@ -304,7 +51,7 @@ static int
 stdread_check_waiter(const StreamRead *self, const StdView *view)
 {
     PyObject *waiter = stdview_get(view, STD_WAITER);
-    Py_XDECREF(waiter);          /* only whether it is None matters */
+    Py_XDECREF(waiter); /* only whether it is None matters */
     if (LIKELY(waiter == Py_None)) {
         return 0;
     }
@@ -317,17 +64,17 @@ stdread_check_waiter(const StreamRead *self, const StdView *view)
     return -1;
 }
 
-/* A reader that had paused its transport resumes it, to get what it waits for.  Whatever
- * that has done, `view` is good again.  STDREAD_DONE, STDREAD_UNKNOWN or -1. */
+/* A reader that had paused its transport resumes it, to get what it waits for.
+ * Whatever that has done, `view` is good again.
+ * STDREAD_DONE, STDREAD_UNKNOWN or -1. */
 COLD static int
 stdread_unpause(StreamRead *self, StdView *view)
 {
     ModuleState *state = self->loop->state;
-    if (stdread_resume(view) < 0) {
+    if (stdtake_resume(view) < 0) {
         return -1;
     }
-    return stdview_open(state, self->reader, view)
-                   && stdread_loop(view) == self->loop
+    return stdview_open(state, self->reader, view) && stdread_loop(view) == self->loop
                ? STDREAD_DONE
                : STDREAD_UNKNOWN;
 }
@@ -386,8 +133,7 @@ stdread_passed_on(StreamRead *self, PySendResult sent)
     return sent;
 }
 
-/* type.name(reader[, argument]) of asyncio's class, as it is now.  -> new or NULL */
-static PyObject *
+PyObject *
 stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
                    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 {
@@ -397,25 +143,6 @@ stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
     }
     PyObject *coro = PyObject_Vectorcall(method, args, (size_t)nargs, kwnames);
     Py_DECREF(method);
-    return coro;
-}
-
-/* The same for a call that is not ours to understand. */
-COLD static PyObject *
-stdread_call_others(ModuleState *state, PyObject *reader, const StreamReadKind *kind,
-                    PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    Py_ssize_t count = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
-    PyObject **all = PyMem_New(PyObject *, (size_t)count + 1);
-    if (all == NULL) {
-        return PyErr_NoMemory();
-    }
-    all[0] = reader;
-    for (Py_ssize_t i = 0; i < count; i++) {
-        all[i + 1] = args[i];
-    }
-    PyObject *coro = stdread_call_stock(state, kind, all, nargs + 1, kwnames);
-    PyMem_Free(all);
     return coro;
 }
 
@@ -602,7 +329,8 @@ stdread_send(PyObject *op, PyObject *arg, PyObject **result)
     *result = NULL;
     StreamReadState state = self->state;
     if (stdread_check_drivable(self) < 0
-        || (state == STREAM_READ_NEW && coro_check_first(arg) < 0)) {
+        || (state == STREAM_READ_NEW && coro_check_first(arg) < 0))
+    {
         return PYGEN_ERROR;
     }
     PySendResult sent;
@@ -716,8 +444,7 @@ stdread_repr(PyObject *op)
 
 /* --------------------------------------------------------------------- the object */
 
-/* What the kinds have in common.  `reader` has been looked at.  -> new or NULL */
-static PyObject *
+PyObject *
 stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
             PyObject *argument, Py_ssize_t count)
 {
@@ -774,7 +501,7 @@ stdread_dealloc(PyObject *op)
     PyTypeObject *type = Py_TYPE(op);
     Loop *loop = self->loop;
     PyObject_GC_UnTrack(op);
-    if (loop != NULL) {                  /* else the GC has cleared us */
+    if (loop != NULL) { /* else the GC has cleared us */
         if (self->state == STREAM_READ_NEW) {
             coro_warn_unused("StreamReader", self->kind->name);
         }
@@ -826,140 +553,4 @@ PyType_Spec stream_read_spec = {
     .basicsize = sizeof(StreamRead),
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = stream_read_slots,
-};
-
-/* -------------------------------------------------------------------- the methods */
-
-static const StreamReadKind stdread_read = {
-    "read", "read", STD_READ, stdread_take_some};
-static const StreamReadKind stdread_readexactly = {
-    "readexactly", "readexactly", STD_READEXACTLY, stdread_take_exactly};
-static const StreamReadKind stdread_readuntil = {
-    "readuntil", "readuntil", STD_READUNTIL, stdread_take_until};
-static const StreamReadKind stdread_readline = {
-    "readline", "readuntil", STD_READLINE, stdread_take_until};
-
-/* A call whose arguments we understand if `plain`; all others are asyncio's, with its
- * words for wrong ones. */
-static PyObject *
-stdread_call(PyObject *reader, const StreamReadKind *kind, bool plain,
-             PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-             Py_ssize_t count)
-{
-    ModuleState *state = state_of_type(Py_TYPE(reader));
-    if (UNLIKELY(state == NULL)) {
-        return NULL;
-    }
-    StdView view;
-    Loop *loop = NULL;
-    if (LIKELY(plain && stdview_open(state, reader, &view))) {
-        loop = stdread_loop(&view);
-    }
-    if (LIKELY(loop != NULL)) {
-        return stdread_new(loop, kind, reader, nargs == 0 ? NULL : args[0], count);
-    }
-    if (UNLIKELY(state->streams.reader == NULL)) {
-        PyErr_SetString(PyExc_RuntimeError, "asyncio's StreamReader is not known");
-        return NULL;
-    }
-    return stdread_call_others(state, reader, kind, args, nargs, kwnames);
-}
-
-/* Exactly one plain argument. */
-static bool
-stdread_is_one(Py_ssize_t nargs, PyObject *kwnames)
-{
-    return nargs == 1 && kwnames == NULL;
-}
-
-/* A number of bytes above zero that a buffer could hold; else 0. */
-static Py_ssize_t
-stdread_count(PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    if (!stdread_is_one(nargs, kwnames) || !PyLong_CheckExact(args[0])) {
-        return 0;
-    }
-    Py_ssize_t count = stdview_size(args[0]);
-    return count > 0 && count < PY_SSIZE_T_MAX ? count : 0;
-}
-
-static PyObject *
-stdread_py_read(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kw)
-{
-    Py_ssize_t count = stdread_count(args, nargs, kw);
-    return stdread_call(self, &stdread_read, count > 0, args, nargs, kw, count);
-}
-
-static PyObject *
-stdread_py_readexactly(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                       PyObject *kw)
-{
-    Py_ssize_t count = stdread_count(args, nargs, kw);
-    return stdread_call(self, &stdread_readexactly, count > 0, args, nargs, kw, count);
-}
-
-static PyObject *
-stdread_py_readuntil(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                     PyObject *kw)
-{
-    bool plain = (nargs == 0 && kw == NULL)
-                 || (stdread_is_one(nargs, kw) && PyBytes_CheckExact(args[0])
-                     && PyBytes_GET_SIZE(args[0]) > 0);
-    return stdread_call(self, &stdread_readuntil, plain, args, nargs, kw, 0);
-}
-
-static PyObject *
-stdread_py_readline(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
-                    PyObject *kw)
-{
-    bool plain = nargs == 0 && kw == NULL;
-    return stdread_call(self, &stdread_readline, plain, args, nargs, kw, 0);
-}
-
-static PyMethodDef stream_reads_methods[] = {
-    {"read", METHOD(stdread_py_read), METH_FASTCALL | METH_KEYWORDS,
-     "read($self, n=-1)\n--\n\nThe next `n` bytes at most, or all up to the end if `n` "
-     "is -1, as bytes.  As asyncio.StreamReader.read()."},
-    {"readexactly", METHOD(stdread_py_readexactly), METH_FASTCALL | METH_KEYWORDS,
-     "readexactly($self, n)\n--\n\nExactly `n` bytes, or asyncio.IncompleteReadError.  "
-     "As asyncio.StreamReader.readexactly()."},
-    {"readuntil", METHOD(stdread_py_readuntil), METH_FASTCALL | METH_KEYWORDS,
-     "readuntil($self, separator=b'\\n')\n--\n\nBytes up to and with the separator; "
-     "asyncio.IncompleteReadError or LimitOverrunError.  As "
-     "asyncio.StreamReader.readuntil()."},
-    {"readline", METHOD(stdread_py_readline), METH_FASTCALL | METH_KEYWORDS,
-     "readline($self)\n--\n\nOne line with its b'\\n', or what comes before the end; "
-     "ValueError if it is longer than the limit.  As asyncio.StreamReader.readline()."},
-    {0},
-};
-
-int
-stdread_own_methods(PyTypeObject *type)
-{
-    for (PyMethodDef *method = stream_reads_methods; method->ml_name != NULL; method++) {
-        PyObject *own = PyDescr_NewMethod(type, method);
-        int rc = own == NULL ? -1
-                             : PyObject_SetAttrString((PyObject *)type, method->ml_name,
-                                                      own);
-        Py_XDECREF(own);
-        if (rc < 0) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
-static PyType_Slot stream_reads_slots[] = {
-    {Py_tp_doc, (void *)PyDoc_STR("The read methods of a stream, for a subclass of it "
-                                  "and asyncio.StreamReader.")},
-    {Py_tp_methods, stream_reads_methods},
-    {0},
-};
-
-PyType_Spec stream_reads_spec = {
-    .name = "hotloop._core.StreamReads",
-    .basicsize = sizeof(PyObject),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_IMMUTABLETYPE
-             | Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = stream_reads_slots,
 };

@@ -1,21 +1,66 @@
 /* SPDX-License-Identifier: MIT
  *
- * stdread.h - read(), readline(), readuntil() and readexactly() of a StreamReader.
+ * stdread.h - StreamRead: what the read methods of a StreamReader return.
  *
- * asyncio's are coroutines in up to three frames of Python.  StreamReads has the same
- * methods in C, for a subclass of both (stdreader.c gives it to the handlers of
- * servers); what they return, a StreamRead, is a coroutine written in C.
+ * asyncio's are coroutines in up to three frames of Python; this is a coroutine written
+ * in C.  The methods that make one are in stdread_type.c.
  */
 #ifndef HOTLOOP_STDREAD_H
 #define HOTLOOP_STDREAD_H
 
+#include "engine/loop.h"
 #include "io/stdview.h"
 
-/* Give a subclass of StreamReads the methods as its own: the interpreter calls those of
- * exactly an object's class faster.  0 or -1. */
-int stdread_own_methods(PyTypeObject *type);
+typedef struct StreamRead StreamRead;
 
-extern PyType_Spec stream_reads_spec;
+/* The end of one attempt, when it was no error. */
+enum { STDREAD_MUST_WAIT = 0, STDREAD_DONE = 1, STDREAD_UNKNOWN = 2 };
+
+typedef struct StreamReadKind {
+    const char *name;     /* "readline" */
+    const char *waits_as; /* who waits, in asyncio's words: "readuntil" */
+    StdMember member;     /* asyncio's method */
+    /* Take what was asked for, or say that it is not there yet. */
+    int (*take)(StreamRead *self, const StdView *view, PyObject *buffer,
+                PyObject **result);
+} StreamReadKind;
+
+typedef enum StreamReadState {
+    STREAM_READ_NEW,
+    STREAM_READ_WAITING,   /* `future` was yielded and is the reader's _waiter */
+    STREAM_READ_PASSED_ON, /* to `inner` */
+    STREAM_READ_ACTIVE,    /* on the C stack just now */
+    STREAM_READ_FINISHED,  /* owns nothing any more but the loop */
+} StreamReadState;
+
+struct StreamRead {
+    PyObject_HEAD
+    const StreamReadKind *kind;
+    Loop *loop;         /* owned */
+    PyObject *reader;   /* owned; NULL when finished */
+    PyObject *argument; /* owned: as it was given, or NULL */
+    PyObject *future;   /* owned while WAITING, else NULL */
+    PyObject *inner;    /* owned while PASSED_ON, else NULL */
+    Py_ssize_t count;   /* read, readexactly: bytes */
+    Py_ssize_t scanned; /* readuntil: no separator begins before this */
+    bool has_waited;
+    StreamReadState state;
+};
+
+/* A read that has not begun.  `reader` has been looked at, `loop` is its loop, and
+ * `argument` may be NULL.  -> new or NULL */
+PyObject *stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
+                      PyObject *argument, Py_ssize_t count);
+
+/* The same method of asyncio's class, as it is now; args[0] is the reader.  -> a new
+ * coroutine, or NULL */
+PyObject *
+stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
+                   PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+
+/* The reader's loop if it is one of ours, or NULL without an exception.  -> borrowed */
+Loop *stdread_loop(const StdView *view);
+
 extern PyType_Spec stream_read_spec;
 
 #endif

@@ -16,7 +16,8 @@
 #include "base/call.h"
 #include "base/pycompat.h"
 #include "engine/loop.h"
-#include "io/stdread.h"
+#include "io/stdread_type.h"
+#include "io/stdview.h"
 
 /* -------------------------------------------------------------------- feeding */
 
@@ -206,7 +207,8 @@ static const Consumer stdreader_consumer = {
 static bool
 stdreader_is_private(PyObject *reader, PyObject *ref)
 {
-    if (Py_REFCNT(reader) != 2 || !PyWeakref_CheckRefExact(ref) || Py_REFCNT(ref) != 2) {
+    if (!PyWeakref_CheckRefExact(ref) || Py_REFCNT(reader) != 2 || Py_REFCNT(ref) != 2)
+    {
         return false;
     }
     const PyWeakReference *weak = (PyWeakReference *)ref;
@@ -232,9 +234,9 @@ stdreader_make(const ModuleState *state, PyObject *reader)
 static int
 stdreader_hand_over(const ModuleState *state, PyObject *protocol, PyObject *made)
 {
+    PyObject *name = state->str__stream_reader_wr;
     PyObject *ref = PyWeakref_NewRef(made, NULL);
-    int rc = ref == NULL ? -1
-                         : PyObject_SetAttr(protocol, state->str__stream_reader_wr, ref);
+    int rc = ref == NULL ? -1 : PyObject_SetAttr(protocol, name, ref);
     Py_XDECREF(ref);
     return rc < 0 ? -1 : PyObject_SetAttr(protocol, state->str__strong_reader, made);
 }
@@ -326,7 +328,7 @@ stdreader_py_trust(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         return NULL;
     }
     PyObject *native = args[2] == Py_None ? NULL : args[2];
-    if (native != NULL && stdread_own_methods((PyTypeObject *)native) < 0) {
+    if (native != NULL && stdread_type_own_methods((PyTypeObject *)native) < 0) {
         return NULL;
     }
     if (stdview_trust(state_of_module(module), args[0], args[1], native) < 0) {

@@ -13,11 +13,11 @@ static PyObject * /* -> borrowed */
 stdview_member_name(const ModuleState *state, StdMember member)
 {
     PyObject *const names[STD_MEMBERS] = {
-        state->str_data_received,     state->str__stream_reader,
-        state->str_feed_data,         state->str__wakeup_waiter,
-        state->str__wait_for_data,    state->str__maybe_resume_transport,
-        state->str_readuntil,         state->str_readline,
-        state->str_readexactly,       state->str_read,
+        state->str_data_received,  state->str__stream_reader,
+        state->str_feed_data,      state->str__wakeup_waiter,
+        state->str__wait_for_data, state->str__maybe_resume_transport,
+        state->str_readuntil,      state->str_readline,
+        state->str_readexactly,    state->str_read,
     };
     return names[member];
 }
@@ -29,8 +29,8 @@ stdview_look(const ModuleState *state)
 {
     PyObject *members = PyTuple_New(STD_MEMBERS);
     for (int i = 0; members != NULL && i < STD_MEMBERS; i++) {
-        PyObject *type = i < STD_FEED_DATA ? state->streams.protocol
-                                           : state->streams.reader;
+        PyObject *type =
+            i < STD_FEED_DATA ? state->streams.protocol : state->streams.reader;
         PyObject *value = PyObject_GetAttr(type, stdview_member_name(state, i));
         if (value == NULL) {
             Py_CLEAR(members);
@@ -45,9 +45,9 @@ static PyObject * /* -> borrowed */
 stdview_field_name(const ModuleState *state, StdField field)
 {
     PyObject *const names[STD_FIELDS] = {
-        state->str__eof,       state->str__buffer, state->str__waiter,
-        state->str__limit,     state->str__exception, state->str__paused,
-        state->str__loop,      state->str__transport,
+        state->str__eof,   state->str__buffer,    state->str__waiter,
+        state->str__limit, state->str__exception, state->str__paused,
+        state->str__loop,  state->str__transport,
     };
     return names[field];
 }
@@ -55,10 +55,10 @@ stdview_field_name(const ModuleState *state, StdField field)
 /* Reading and writing attributes runs no Python code: the type's ways of getting and
  * setting are the plain ones. */
 static bool
-stdview_is_plain(PyObject *type)
+stdview_is_plain(const PyTypeObject *type)
 {
-    return ((PyTypeObject *)type)->tp_getattro == PyObject_GenericGetAttr
-           && ((PyTypeObject *)type)->tp_setattro == PyObject_GenericSetAttr;
+    return type->tp_getattro == PyObject_GenericGetAttr
+           && type->tp_setattro == PyObject_GenericSetAttr;
 }
 
 /* And the type has nothing of the same name. */
@@ -72,7 +72,7 @@ stdview_are_plain(const ModuleState *state)
             return false;
         }
     }
-    return stdview_is_plain((PyObject *)reader) && stdview_is_plain((PyObject *)protocol)
+    return stdview_is_plain(reader) && stdview_is_plain(protocol)
            && _PyType_Lookup(protocol, state->str__stream_reader_wr) == NULL;
 }
 
@@ -272,7 +272,7 @@ stdview_flag(const StdView *view, StdField field)
         PyErr_Clear();
         return -1;
     }
-    Py_DECREF(value);            /* only which one it is matters */
+    Py_DECREF(value); /* only which one it is matters */
     return value == Py_True ? 1 : value == Py_False ? 0 : -1;
 }
 
@@ -304,7 +304,8 @@ stdview_set(const StdView *view, StdField field, PyObject *value)
 /* ------------------------------------------------------------------ the types */
 
 int
-stdview_trust(ModuleState *state, PyObject *protocol, PyObject *reader, PyObject *native)
+stdview_trust(ModuleState *state, PyObject *protocol, PyObject *reader,
+              PyObject *native)
 {
     StdStreams *streams = &state->streams;
     Py_CLEAR(streams->members);

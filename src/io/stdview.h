@@ -4,8 +4,8 @@
  * are its attributes?
  *
  * Those who feed a reader (stdreader.c) and those who read from it (stdread.c) do what
- * asyncio's Python code does, to the same attributes, and only as long as nobody can tell
- * the difference: the types, their methods and the object are as delivered.
+ * asyncio's Python code does, to the same attributes, and only as long as nobody can
+ * tell the difference: the types, their methods and the object are as delivered.
  */
 #ifndef HOTLOOP_STDVIEW_H
 #define HOTLOOP_STDVIEW_H
@@ -62,7 +62,7 @@ PyObject *stdview_get(const StdView *view, StdField field);
 /* An attribute that is True or False: 1 or 0; -1 without an exception if it is not. */
 int stdview_flag(const StdView *view, StdField field);
 
-/* What an int counts: the largest size there is if it is larger, the least if smaller. */
+/* An int as a size: the largest there is if it is larger, the least if smaller. */
 Py_ssize_t stdview_size(PyObject *number);
 
 /* reader.field = value.  Runs Python code when the old value dies of it.  0 or -1. */

@@ -204,7 +204,9 @@ def first(coroutine):
     return "waits", type(waits).__name__
 
 
-@pytest.mark.parametrize("data", [b"", b"1234", b"12345", b"12\r\n56", b"12\n56", b"\r\n", b"x" * 300])
+@pytest.mark.parametrize(
+    "data", [b"", b"1234", b"12345", b"12\r\n56", b"12\n56", b"\r\n", b"x" * 300]
+)
 @pytest.mark.parametrize("eof", [False, True])
 def test_what_is_in_the_buffer(loop, read, data, eof):
     def script(reader):
@@ -268,7 +270,8 @@ def test_calls_of_every_kind(loop, call):
 
 def test_a_handler_reads_in_all_ways(loop):
     async def handle(reader, _):
-        parts = [await reader.readline(), await reader.readexactly(3), await reader.readuntil(b"xy")]
+        parts = [await reader.readline(), await reader.readexactly(3)]
+        parts.append(await reader.readuntil(b"xy"))
         parts.append(await reader.read(2))
         parts += [line async for line in reader]
         parts.append(await reader.read())
@@ -536,7 +539,9 @@ def test_an_attribute_is_gone(loop, read, name):
     both(loop, script)
 
 
-@pytest.mark.parametrize("name", ["_buffer", "_eof", "_limit", "_paused", "_exception", "_transport"])
+@pytest.mark.parametrize(
+    "name", ["_buffer", "_eof", "_limit", "_paused", "_exception", "_transport"]
+)
 def test_an_attribute_becomes_a_property(loop, read, monkeypatch, name):
     def script(reader):
         reader.feed_data(b"12\r\n5")
@@ -687,7 +692,7 @@ def test_a_handler_that_keeps_nothing(loop):
         writer.close()
         await writer.wait_closed()
         server.close()
-        await until(lambda: gc.collect() and refs[0]() is None or refs[0]() is None)
+        await until(lambda: (gc.collect() and refs[0]() is None) or refs[0]() is None)
 
     run(loop, main())
     assert_usable(loop)

@@ -9,6 +9,7 @@ import socket
 import ssl
 
 from hotloop import _core
+from hotloop._stdreader import StreamReader
 
 
 def job_call(loop):
@@ -103,6 +104,14 @@ def sock_op(loop):
     return made
 
 
+def stream_read(loop):
+    reader = StreamReader(loop=loop)
+    reader.feed_data(b"x")
+    made = reader.read(1)
+    loop.run_until_complete(wait(made))
+    return made
+
+
 def new_loop(_):
     made = _core.Loop()
     made._close()
@@ -138,4 +147,5 @@ MAKERS = {
     "DatagramTransport": datagram_transport,
     "Listener": listener,
     "SockOp": sock_op,
+    "StreamRead": stream_read,
 }
