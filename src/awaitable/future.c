@@ -40,6 +40,8 @@ future_setup(ModuleState *state)
 {
     Py_ssize_t future_size = ((PyTypeObject *)state->BaseFuture)->tp_basicsize;
     Py_ssize_t task_size = ((PyTypeObject *)state->BaseTask)->tp_basicsize;
+    /* Behind the larger of the two, so that one offset finds the data of both: whoever
+     * has a Future or a Task need not ask which.  16 is what malloc aligns to. */
     Py_ssize_t size = future_size > task_size ? future_size : task_size;
     future_offset = (size + 15) & ~(Py_ssize_t)15;
     future_base_traverse = ((PyTypeObject *)state->BaseFuture)->tp_traverse;
@@ -154,6 +156,7 @@ future_tp_new(PyTypeObject *type, PyObject *Py_UNUSED(args), PyObject *Py_UNUSED
 {
     ModuleState *state = state_of_type(type);
     PyObject *self = state == NULL ? NULL : type->tp_alloc(type, 0);
+    /* Now: a subclass may forget to call __init__, and every method asks for it. */
     if (self != NULL) {
         future_data(self)->state = state;
     }
@@ -184,6 +187,9 @@ future_check_pending(const FutureData *f)
 
 /* ------------------------------------------------------------------ the GC */
 
+/* Back to unborn.  First what makes it look alive, then what it owns: each of those may
+ * run Python code that finds us.  The loop is the caller's to drop, last: its free list
+ * may be where we go. */
 void
 future_clear_data(FutureData *f, PyObject **loop)
 {

@@ -18,7 +18,8 @@
 
 /* ------------------------------------------------------------------- make */
 
-/* Untracked, all fields empty.  -> new or NULL */
+/* Untracked, all fields empty: what lies on a free list has been emptied by
+ * handle_recycle() or handle_release().  -> new or NULL */
 static Handle *
 handle_alloc(FreeList *list, PyTypeObject *type)
 {
@@ -64,7 +65,8 @@ handle_set_traceback(Handle *self, ModuleState *state)
     return self->source_traceback == NULL ? -1 : 0;
 }
 
-/* Fill a fresh handle.  Steals nothing; 0 or -1. */
+/* Fill a fresh handle.  Steals nothing; 0 or -1.  What is filled by then is dropped
+ * with the handle, so each field is set as soon as there is something to own. */
 static int
 handle_fill(Handle *self, Loop *loop, PyObject *callback, PyObject *const *args,
             Py_ssize_t nargs, PyObject *context)
@@ -108,6 +110,7 @@ handle_new_timer(Loop *loop, double when, PyObject *callback, PyObject *const *a
         return NULL;
     }
     TimerHandle *timer = (TimerHandle *)self;
+    /* All of it before anything can fail: a recycled one still has its last life's. */
     timers_init(&timer->timer, (PyObject *)self, handle_timer_job);
     timer->when = when;
     timer->scheduled = false;
@@ -413,7 +416,8 @@ handle_is_timer(PyObject *self, ModuleState *state)
     return PyObject_TypeCheck(self, state->timer_handle_type);
 }
 
-/* As handle_run(), while cancel() in another thread waits for the end. */
+/* As handle_run(), while cancel() in another thread waits for the end: whoever has
+ * cancelled may count on it that the callback is not running (asyncio's rule, 3.14). */
 static int
 handle_run_shared(Handle *self, Loop *loop)
 {
@@ -423,6 +427,7 @@ handle_run_shared(Handle *self, Loop *loop)
     return rc;
 }
 
+/* In the loop's own thread there is nobody to wait for: it is the callback itself. */
 int
 handle_await(Handle *self)
 {

@@ -46,7 +46,8 @@ schedule_context(const char *method, PyObject *const *args, Py_ssize_t nargs,
     return 0;
 }
 
-/* What all of them ask of the loop and the call.  0 or -1. */
+/* What all of them ask of the loop and the call, in asyncio's order: a call that could
+ * never be right is a TypeError also on a loop that is closed.  0 or -1. */
 static int
 schedule_begin(Loop *loop, const char *method, Py_ssize_t nargs, Py_ssize_t wanted)
 {
@@ -157,6 +158,7 @@ schedule_py_call_soon_threadsafe(PyObject *self, PyObject *const *args,
     if (UNLIKELY(handle == NULL)) {
         return NULL;
     }
+    /* Before it is posted: from then on the loop's thread may run it at any moment. */
     ((Handle *)handle)->shared = PY_AT_LEAST_3_14;
     bool at_home = loop->thread_id == PyThread_get_thread_ident();
     int rc = at_home ? schedule_handle(loop, handle)
@@ -200,7 +202,7 @@ schedule_py_add_callback(PyObject *self, PyObject *handle)
     Loop *loop = (Loop *)self;
     int cancelled =
         loop_check_closed(loop) < 0 ? -1 : schedule_is_cancelled(loop, handle);
-    if (cancelled != 0) {
+    if (cancelled != 0) { /* asyncio leaves it out now, not when its turn comes */
         return cancelled < 0 ? NULL : Py_NewRef(Py_None);
     }
     if (inbox_has_posts(loop) && inbox_drain(loop) < 0) {
@@ -212,7 +214,8 @@ schedule_py_add_callback(PyObject *self, PyObject *handle)
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 
-/* A timer in the heap.  `deadline` in ns.  -> new or NULL */
+/* A timer in the heap.  `when` is what asyncio shows and compares, in seconds; the heap
+ * sorts by `deadline`, the same in ns.  -> new or NULL */
 static PyObject *
 schedule_timer(Loop *loop, double when, int64_t deadline, PyObject *const *args,
                Py_ssize_t nargs, PyObject *context)
@@ -270,6 +273,7 @@ schedule_py_call_later(PyObject *self, PyObject *const *args, Py_ssize_t nargs,
         || schedule_check(loop, args[1], "call_later", false) < 0) {
         return NULL;
     }
+    /* A busy loop's own idea of the time may be old, and the timer then be early. */
     loop->now = clock_now();
     double when = (double)loop->now / 1e9 + delay;
     /* No rounding for "now"; before it, the order is that of the deadlines. */

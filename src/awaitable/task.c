@@ -46,6 +46,7 @@ task_bind(PyObject *self, PyObject *coro, PyObject *context)
     if (UNLIKELY(context == NULL)) {
         return -1;
     }
+    /* The name is made of it when somebody asks, which hardly anybody does. */
     t->number = ++future_data(self)->state->task_counter;
     t->cancels = 0;
     t->must_cancel = false;
@@ -53,7 +54,7 @@ task_bind(PyObject *self, PyObject *coro, PyObject *context)
     /* Only a type that nobody can change may be asked once for all. */
     t->send = PyCoro_CheckExact(coro) ? Py_TYPE(coro)->tp_as_async->am_send
                                       : PyIter_Send;
-    Py_XSETREF(t->context, context);
+    Py_XSETREF(t->context, context); /* __init__ may be called again */
     Py_INCREF(coro);
     Py_XSETREF(t->coro, coro);
     bool shown = shown_is_on(future_data(self)->state);
@@ -132,7 +133,7 @@ static int
 task_cancel_future(PyObject *waiter, PyObject *message)
 {
     FutureData *f = future_data(waiter);
-    f->log_traceback = false;
+    f->log_traceback = false; /* asyncio's cancel() also silences what has failed */
     if (f->status != FUTURE_PENDING || f->loop == NULL) {
         return 0;
     }

@@ -96,6 +96,7 @@ addr_parse_extra(PyObject *tuple, Py_ssize_t i, uint32_t *out)
     if (i >= PyTuple_GET_SIZE(tuple)) {
         return 0;
     }
+    /* More than 32 bits are cut, as the socket module does it. */
     unsigned long value = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(tuple, i));
     if (value == (unsigned long)-1 && PyErr_Occurred()) {
         return -1;
@@ -117,7 +118,7 @@ addr_fill_in6(Addr *self, PyObject *address)
         return -1;
     }
     self->in6.sin6_flowinfo = htonl(flowinfo);
-    if (scope != 0) {
+    if (scope != 0) { /* else the one in the host's text, "%eth0", holds */
         self->in6.sin6_scope_id = scope;
     }
     return 1;

@@ -72,7 +72,8 @@ ospipe_begin(Loop *loop, Job *job)
         }
         Py_XDECREF(result);
     }
-    /* What must leave run_forever does so after the connection has begun. */
+    /* What must leave run_forever does so after the connection has begun: the loop may
+     * run again, and whoever waits for the pipe is resolved all the same. */
     PyObject *leaving = PyErr_GetRaisedException();
     if (!transport->ended && self->kind->start(self) < 0
         && transport_report(transport, "Exception in callback _add_reader()") < 0)
@@ -146,6 +147,7 @@ ospipe_make(const OsPipeKind *kind, Loop *loop, PyObject *const *args, Py_ssize_
     PyObject *extra = ospipe_make_extra(given[3] == Py_None ? NULL : given[3], pipe);
     OsPipe *self = extra == NULL ? NULL : ospipe_new(kind, loop, given[1], extra);
     Py_XDECREF(extra);
+    /* Asked again: fileno(), and the caller's dict, were Python code. */
     if (self == NULL || loop_check_closed(loop) < 0
         || ready_push(loop, ospipe_begin, Py_NewRef((PyObject *)self),
                       Py_XNewRef(waiter), NULL)
@@ -153,6 +155,7 @@ ospipe_make(const OsPipeKind *kind, Loop *loop, PyObject *const *args, Py_ssize_
         Py_XDECREF(self);
         return NULL;
     }
+    /* Last: one that dies before has no file to close; that stays the caller's. */
     self->fd = fd;
     self->is_char = is_char;
     self->pipe = Py_NewRef(pipe);
@@ -165,6 +168,7 @@ void
 ospipe_release(Transport *transport)
 {
     OsPipe *self = (OsPipe *)transport;
+    /* Taken out first: its close() is Python code, which may end us a second time. */
     PyObject *pipe = self->pipe;
     self->pipe = NULL;
     poll_forget(transport->loop, self->fd, POLL_READ, (PyObject *)self);

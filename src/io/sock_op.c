@@ -74,13 +74,15 @@ sock_op_finish(SockOp *self)
 
 /* ------------------------------------------------------------------ checks */
 
+/* asyncio's rule, without importing ssl for a program that does without: an SSLSocket
+ * can only be there if somebody has. */
 static int
 sock_op_check_ssl(PyObject *sock)
 {
     PyObject *name = PyUnicode_FromString("ssl");
     PyObject *module = name == NULL ? NULL : PyImport_GetModule(name);
     Py_XDECREF(name);
-    if (module == NULL) {                /* nobody has imported it: no SSLSocket */
+    if (module == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
     int is_ssl = -1;
@@ -137,6 +139,8 @@ sock_op_find_family(SockOp *self)
     return 0;
 }
 
+/* Once, when it is first driven: before that asyncio's coroutines have looked at
+ * nothing either, and an operation that nobody awaits reports no error. */
 static int
 sock_op_check(SockOp *self)
 {
@@ -237,7 +241,7 @@ sock_op_wait(SockOp *self, int fd, PyObject **result)
         Py_DECREF(future);
         return PYGEN_ERROR;
     }
-    future_data(future)->blocking = true;
+    future_data(future)->blocking = true;  /* else a Task refuses what it is given */
     self->future = future;
     self->fd = fd;
     self->state = SOCK_OP_WAITING;
@@ -276,6 +280,8 @@ sock_op_first_attempt(SockOp *self, PyObject **result)
     return sent;
 }
 
+/* The kernel said "ready", so nothing is hopeless here; it may be wrong all the same,
+ * and then we wait once more. */
 static PySendResult
 sock_op_next_attempt(SockOp *self, PyObject **result)
 {
@@ -326,7 +332,7 @@ sock_op_start(SockOp *self, PyObject **result)
     if (self->resolver != NULL) {
         return sock_op_resolve(self, Py_None, result);
     }
-    if (poll_has_had_its_share(self->loop)) {
+    if (poll_has_had_its_share(self->loop)) { /* as sleep(0): others have their turn */
         poll_reset_share(self->loop);
         self->state = SOCK_OP_STEPPED_BACK;
         *result = Py_NewRef(Py_None);
@@ -369,6 +375,7 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
     if (state == SOCK_OP_NEW && coro_check_first(arg) < 0) {
         return PYGEN_ERROR;
     }
+    /* From here Python code may run, and drive us once more: it is refused. */
     PySendResult sent;
     self->state = SOCK_OP_ACTIVE;
     if (state == SOCK_OP_WAITING) {

@@ -29,6 +29,7 @@
 
 /* ---------------------------------------------------- what transport.c asks of us */
 
+/* Called by ends of a connection, which go on whatever happens: nobody to raise to. */
 static void
 stream_op_stop_reading(Transport *transport)
 {
@@ -107,7 +108,9 @@ stream_part_with_socket(Stream *self)
     }
 }
 
-/* Just before uv_close, whoever asked for it: our own end, or loop.close(). */
+/* Just before uv_close, whoever asked for it: our own end, or loop.close().  The order
+ * matters: names can be asked for only while the descriptor is open, and its number may
+ * be anybody's as soon as the socket has let go of it, so it has no owner by then. */
 static void
 stream_before_close(Resource *resource)
 {
@@ -121,7 +124,7 @@ stream_before_close(Resource *resource)
     stream_info_keep_names(self);
     transport->closing = true;
     transport->ended = true;
-    transport->conn_lost += transport->conn_lost == 0;
+    transport->conn_lost += transport->conn_lost == 0; /* write() drops from now on */
     self->reading = false;
     write_drop(self);
     write_end_lend(self);
@@ -161,7 +164,9 @@ stream_begin(Loop *Py_UNUSED(loop), Job *job)
         rc = transport_report(&self->transport,
                               "Exception in callback connection_made()");
     }
-    /* What must leave run_forever does so after the connection has begun. */
+    /* What must leave run_forever does so after the connection has begun: the loop may
+     * run again, and whoever waits for the connection is resolved all the same.
+     * connection_made() may also have closed the stream. */
     PyObject *leaving = PyErr_GetRaisedException();
     if (resource_is_open(&self->resource) && read_begin(self) < 0
         && transport_fatal(&self->transport, "Fatal read error on socket transport")
@@ -246,6 +251,8 @@ stream_adopt(Stream *self)
         errors_from_uv(rc);
         return -1;
     }
+    /* First known to the loop, then opened: a handle that libuv has begun can only be
+     * ended by uv_close, which is what resource_close is for. */
     self->resource.before_close = stream_before_close;
     resource_open(&self->resource, loop, (PyObject *)self, &self->uv.handle);
     rc = self->kind->open(self, self->fd);
@@ -274,6 +281,7 @@ stream_attach(Stream *self, PyObject *server)
     return 0;
 }
 
+/* The error that made the opening fail stays raised, whatever the server says. */
 static void
 stream_detach(Stream *self)
 {
@@ -329,6 +337,7 @@ stream_open(const StreamOrigin *origin)
         Py_DECREF(self);
         return NULL;
     }
+    /* An accepted socket has its listener's options already: a system call saved. */
     if (origin->kind->tune != NULL && !origin->inherits) {
         origin->kind->tune(self->fd);
     }
@@ -357,6 +366,7 @@ stream_read_socket(StreamOrigin *origin, PyObject *sock, bool dup)
     origin->fd = origin->user_fd;
     if (dup) {
         origin->user_sock = sock;
+        /* Not 0 to 2: a daemon that has closed those would print into it. */
         origin->fd = fcntl(origin->user_fd, F_DUPFD_CLOEXEC, 3);
         if (origin->fd < 0) {
             errors_from_errno(errno);
@@ -424,6 +434,7 @@ stream_py_set_protocol(PyObject *op, PyObject *protocol)
     if (self->transport.ended) {
         Py_RETURN_NONE;              /* there is nothing it could be told any more */
     }
+    /* The old one goes last: its destructor is Python code and may look at us. */
     PyObject *before = self->transport.protocol;
     self->transport.protocol = Py_NewRef(protocol);
     int rc = read_learn_protocol(self);

@@ -33,7 +33,7 @@ static void
 udp_op_stop_reading(Transport *transport)
 {
     Udp *self = (Udp *)transport;
-    Py_CLEAR(self->kept);
+    Py_CLEAR(self->kept);            /* after close() none arrives, not even that */
     if (udp_sync(self) < 0) {
         object_unraisable((PyObject *)transport);
     }
@@ -105,6 +105,7 @@ udp_take_events(Loop *Py_UNUSED(loop), Job *job)
 static int
 udp_note_events(Udp *self, int status, int events)
 {
+    /* The job takes what has gathered by then, so one is enough. */
     bool queued = self->events != 0;
     if (UNLIKELY(status < 0)) {
         self->watched = 0;
@@ -131,6 +132,8 @@ udp_on_ready(uv_poll_t *uv, int status, int events)
                "Noting datagrams failed");
 }
 
+/* Tell libuv what we wait for, if that has changed: each call of uv_poll_start() costs
+ * a system call in the next turn, and most events change nothing. */
 int
 udp_sync(Udp *self)
 {
@@ -182,10 +185,10 @@ udp_before_close(Resource *resource)
     }
     transport->closing = true;
     transport->ended = true;
-    transport->conn_lost += transport->conn_lost == 0;
+    transport->conn_lost += transport->conn_lost == 0; /* sendto() drops from now on */
     udp_out_drop(self);
     Py_CLEAR(self->kept);
-    uv_poll_stop(&self->poll);
+    uv_poll_stop(&self->poll);       /* while the descriptor is open, see above */
     poll_release(transport->loop, self->user_fd, op);
     poll_release(transport->loop, self->fd, op);
     if (self->owns_fd) {
@@ -290,7 +293,7 @@ udp_take_descriptor(Udp *self, bool dup)
         return -1;
     }
     self->fd = self->user_fd;
-    if (dup) {
+    if (dup) { /* the user may close its own at any time, and libuv must not notice */
         self->fd = fcntl(self->user_fd, F_DUPFD_CLOEXEC, 3);
         if (self->fd < 0) {
             errors_from_errno(errno);

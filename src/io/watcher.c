@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * watcher.c - loop.add_reader() and its family, with asyncio's rules and words.
+ *
+ * There are four methods for everybody and four with an underscore, which asyncio's own
+ * transports call: those may watch a descriptor that a transport owns, as it is theirs.
  */
 #include "io/watcher.h"
 
@@ -151,6 +154,8 @@ watcher_add(const WatcherMethod *method, Loop *loop, PyObject *const *args,
     if (handle == NULL) {
         return NULL;
     }
+    /* Whoever closes a socket and removes it then has no number left to name it by: the
+     * table finds it by the object. */
     PyObject *kept = PyLong_Check(call.file) ? NULL : call.file;
     if (poll_watch(loop, fd, method->side, handle, kept) < 0) {
         Py_CLEAR(handle);
@@ -169,7 +174,7 @@ watcher_remove(const WatcherMethod *method, Loop *loop, PyObject *const *args,
         || watcher_parse_file(loop, file, method->checked, &fd) < 0) {
         return NULL;
     }
-    if (loop->phase == LOOP_CLOSED) {
+    if (loop->phase == LOOP_CLOSED) {    /* whoever cleans up may come late */
         Py_RETURN_FALSE;
     }
     if (fd < 0) {                        /* a closed socket has forgotten its number */

@@ -129,6 +129,8 @@ if ROOM == "openssl" or work in OF_TLS:
 loop_of_the_kind().close()
 for library in ("/libssl.", "/libcrypto.") if ROOM == "openssl" else ("/_core.",):
     memory.memory_install(*code_of(library))
+gc.collect()
+gc.freeze()  # the children's collections need not look at all that is there already
 result = {}
 for name, go_on in (("once", 0), ("from then on", 1)):
     bad, number = walk(go_on, START, STEP)
