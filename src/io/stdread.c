@@ -268,10 +268,10 @@ stdread_woken(StreamRead *self, PyObject **result)
     }
     PyObject *future = self->future, *outcome = NULL;
     self->future = NULL;
-    int ended = future_outcome(future, &outcome);
+    int ended = stdread_forget_waiter(self) < 0 ? -1 : future_outcome(future, &outcome);
     Py_DECREF(future);
-    if (stdread_forget_waiter(self) < 0 || ended != 0) {
-        if (ended > 0 && !PyErr_Occurred()) {
+    if (UNLIKELY(ended != 0)) {
+        if (ended > 0) {
             PyErr_SetObject((PyObject *)Py_TYPE(outcome), outcome);
         }
         Py_XDECREF(outcome);
@@ -427,14 +427,6 @@ stdread_get_running(PyObject *op, void *Py_UNUSED(closure))
     return PyBool_FromLong(((StreamRead *)op)->state == STREAM_READ_ACTIVE);
 }
 
-/* What is awaited, as a coroutine's cr_await says it. */
-static PyObject *
-stdread_get_await(PyObject *op, void *Py_UNUSED(closure))
-{
-    StreamRead *self = (StreamRead *)op;
-    return object_or_none(self->inner != NULL ? self->inner : self->future);
-}
-
 static PyObject *
 stdread_repr(PyObject *op)
 {
@@ -524,11 +516,11 @@ static PyMethodDef stream_read_methods[] = {
     {0},
 };
 
+/* No cr_await: who has it is asked for its cr_frame, and we have none. */
 static PyGetSetDef stream_read_getset[] = {
     {"__name__", stdread_get_name, NULL, NULL, NULL},
     {"__qualname__", stdread_get_qualname, NULL, NULL, NULL},
     {"cr_running", stdread_get_running, NULL, NULL, NULL},
-    {"cr_await", stdread_get_await, NULL, NULL, NULL},
     {0},
 };
 

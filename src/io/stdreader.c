@@ -40,10 +40,11 @@ stdreader_let_go(StdFeed *feed)
 static bool
 stdreader_look(const StdView *view, StdFeed *feed)
 {
+    /* One after the other: no look-up while an exception is raised. */
     feed->buffer = stdview_get(view, STD_BUFFER);
-    feed->waiter = stdview_get(view, STD_WAITER);
-    feed->limit = stdview_get(view, STD_LIMIT);
-    if (feed->buffer == NULL || feed->waiter == NULL || feed->limit == NULL) {
+    feed->waiter = feed->buffer == NULL ? NULL : stdview_get(view, STD_WAITER);
+    feed->limit = feed->waiter == NULL ? NULL : stdview_get(view, STD_LIMIT);
+    if (UNLIKELY(feed->limit == NULL)) {
         PyErr_Clear();
         return false;
     }

@@ -437,9 +437,8 @@ def test_two_reads_at_once(loop, read):
 def test_what_a_read_is(own, read):
     coroutine = read(own)
     assert asyncio.iscoroutine(coroutine) and inspect.isawaitable(coroutine)
-    assert coroutine.cr_await is None and not coroutine.cr_running
-    waiter = coroutine.send(None)
-    assert coroutine.cr_await is waiter
+    assert not coroutine.cr_running
+    coroutine.send(None)
     assert coroutine.__qualname__ == f"StreamReader.{coroutine.__name__}"
     assert f"<coroutine object {coroutine.__qualname__} at 0x" in repr(coroutine)
     coroutine.close()
@@ -479,6 +478,26 @@ def test_tasks_timeouts_and_cancelling(loop, read):
         await writer.wait_closed()
 
     run(loop, main())
+
+
+def test_what_tools_show_of_a_waiting_read(loop, read):
+    """The stack of a task ends where Python's frames end."""
+
+    async def handle(reader, writer):
+        async def wait():
+            await read(reader)
+
+        task = asyncio.ensure_future(wait())
+        await asyncio.sleep(0)
+        assert [frame.f_code.co_name for frame in task.get_stack()] == ["wait"]
+        if sys.version_info >= (3, 14):
+            graph = asyncio.capture_call_graph(task)
+            assert graph.call_stack[-1].frame.f_code.co_name == "wait"
+            assert "wait()" in asyncio.format_call_graph(task)
+        task.cancel()
+        await asyncio.wait([task])
+
+    run(loop, served(handle))
 
 
 def test_a_cycle_of_a_waiting_read_is_collected(loop, read):
@@ -554,11 +573,11 @@ def test_an_attribute_becomes_a_property(loop, read, monkeypatch, name):
     both(loop, script)
 
 
-@pytest.mark.parametrize("exception", [OSError("lost"), KeyboardInterrupt, 42])
-def test_the_exception_of_a_lost_connection(loop, read, exception):
+@pytest.mark.parametrize("make", [lambda: OSError("lost"), lambda: KeyboardInterrupt, lambda: 42])
+def test_the_exception_of_a_lost_connection(loop, read, make):
     def script(reader):
         reader.feed_data(b"12345")
-        reader._exception = exception
+        reader._exception = make()
         return outcome(first, read(reader))
 
     both(loop, script)

@@ -78,6 +78,17 @@ async def serving(loop, protocol=Echo, **options):
         server.close()
 
 
+@contextlib.asynccontextmanager
+async def aborting(ends):
+    """Abort the transports of stream protocols and writers, if they have got any."""
+    try:
+        yield
+    finally:
+        for end in ends:
+            if end._transport is not None:
+                end._transport.abort()
+
+
 def soon(awaitable):
     return asyncio.wait_for(awaitable, SOON)
 
@@ -352,6 +363,47 @@ async def connections(loop):
         finally:
             if writer is not None:
                 writer.transport.abort()
+
+
+async def streams(loop):
+    """A handler that reads in all ways, at once and after a wait, up to the stream's end."""
+    parts, done = [], loop.create_future()
+
+    async def read(reader):
+        parts.append(await reader.readline())
+        parts.append(await reader.readexactly(3))
+        parts.append(await reader.readuntil(b"::"))
+        with contextlib.suppress(ValueError):
+            await reader.readline()
+        parts.append(await reader.read(2))
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            await reader.readexactly(100)
+        parts.append(await reader.readline())
+
+    async def handle(reader, writer):
+        try:
+            repr(asyncio.current_task()), repr(reader)
+            await read(reader)
+        finally:
+            if not done.done():
+                done.set_result(None)
+            writer.transport.abort()
+
+    def protocol():  # as start_server() makes it
+        reader = asyncio.StreamReader(20, loop=loop)
+        protocols.append(asyncio.StreamReaderProtocol(reader, handle, loop=loop))
+        return protocols[-1]
+
+    protocols = []
+    async with serving(loop, protocol) as address, aborting(protocols):
+        _, writer = await soon(asyncio.open_connection(*address))
+        protocols.append(writer)
+        for data in (b"li", b"ne\n1", b"23", b"a:", b":", b"x" * 50 + b"\n", b"yzrest"):
+            writer.write(data)
+            await asyncio.sleep(0)
+        writer.write_eof()
+        await soon(done)
+        assert parts == [b"line\n", b"123", b"a::", b"yz", b""][: len(parts)]
 
 
 async def paths(loop):
@@ -727,6 +779,7 @@ ROOMS = {
         looking,
         loops,
         connections,
+        streams,
         paths,
         accepted,
         *OF_TLS,
