@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.shape.source import SRC, find
@@ -48,3 +50,17 @@ def test_no_python_object_is_static():
 def test_the_one_label_is_done():
     found = [line for line in find(r"\bgoto\s+\w+") if "goto done;" not in line]
     assert not found, "one error idiom: the label is `done` (style rule 5):\n" + "\n".join(found)
+
+
+def test_comments_cite_nothing_that_a_reader_has_not_got():
+    """A reason, or a page of docs/internals; no "(D11)" of a paper that is not here."""
+    number = re.compile(r"\b[A-Z]+[0-9]{1,2}\b(?=[);,.])")
+    rows = (SRC.parent / "docs/internals/faults.md").read_text()
+    cited = [
+        f"{path.relative_to(SRC)}: {match[0]}"
+        for path in sorted(SRC.rglob("*.[ch]"))
+        for comment in re.findall(r"/\*.*?\*/", path.read_text(), re.S)
+        for match in number.finditer(comment)
+        if not re.search(rf"\b{match[0]}\b", rows)
+    ]
+    assert not cited
