@@ -241,7 +241,7 @@ sock_op_wait(SockOp *self, int fd, PyObject **result)
         Py_DECREF(future);
         return PYGEN_ERROR;
     }
-    future_data(future)->blocking = true;  /* else a Task refuses what it is given */
+    future_data(future)->blocking = true; /* else a Task refuses what it is given */
     self->future = future;
     self->fd = fd;
     self->state = SOCK_OP_WAITING;

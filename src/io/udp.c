@@ -33,7 +33,7 @@ static void
 udp_op_stop_reading(Transport *transport)
 {
     Udp *self = (Udp *)transport;
-    Py_CLEAR(self->kept);            /* after close() none arrives, not even that */
+    Py_CLEAR(self->kept); /* after close() none arrives, not even that */
     if (udp_sync(self) < 0) {
         object_unraisable((PyObject *)transport);
     }
@@ -188,7 +188,7 @@ udp_before_close(Resource *resource)
     transport->conn_lost += transport->conn_lost == 0; /* sendto() drops from now on */
     udp_out_drop(self);
     Py_CLEAR(self->kept);
-    uv_poll_stop(&self->poll);       /* while the descriptor is open, see above */
+    uv_poll_stop(&self->poll); /* while the descriptor is open, see above */
     poll_release(transport->loop, self->user_fd, op);
     poll_release(transport->loop, self->fd, op);
     if (self->owns_fd) {

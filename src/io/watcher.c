@@ -174,7 +174,7 @@ watcher_remove(const WatcherMethod *method, Loop *loop, PyObject *const *args,
         || watcher_parse_file(loop, file, method->checked, &fd) < 0) {
         return NULL;
     }
-    if (loop->phase == LOOP_CLOSED) {    /* whoever cleans up may come late */
+    if (loop->phase == LOOP_CLOSED) { /* whoever cleans up may come late */
         Py_RETURN_FALSE;
     }
     if (fd < 0) {                        /* a closed socket has forgotten its number */
