@@ -97,7 +97,7 @@ addr_parse_extra(PyObject *tuple, Py_ssize_t i, uint32_t *out)
         return 0;
     }
     /* More than 32 bits are cut, as the socket module does it. */
-    unsigned long value = PyLong_AsUnsignedLong(PyTuple_GET_ITEM(tuple, i));
+    unsigned long value = PyLong_AsUnsignedLongMask(PyTuple_GET_ITEM(tuple, i));
     if (value == (unsigned long)-1 && PyErr_Occurred()) {
         return -1;
     }

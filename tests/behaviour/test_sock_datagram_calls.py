@@ -226,3 +226,18 @@ def test_the_descriptor_of_a_transport_is_refused(loop):
         await until(lambda: transport.get_extra_info("socket").fileno() == -1)
 
     run(loop, main())
+
+
+@pytest.mark.parametrize("scope", [0, 1 << 32, 1 << 70, -(1 << 40)])
+def test_a_scope_of_more_than_32_bits_is_cut(loop, scope):
+    """As the socket module does it, whose numbers wrap around."""
+    with (
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as near,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as far,
+    ):
+        far.bind(("::1", 0))
+        far.settimeout(LIMIT)
+        near.setblocking(False)
+        address = ("::1", far.getsockname()[1], 0, scope)
+        assert run(loop, loop.sock_sendto(near, b"hello", address)) == 5
+        assert far.recv(10) == b"hello"
