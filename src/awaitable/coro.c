@@ -61,6 +61,20 @@ coro_take_stop(PyObject **value)
     return *value == NULL ? PYGEN_ERROR : PYGEN_RETURN;
 }
 
+void
+coro_wrap_stop(void)
+{
+    if (LIKELY(!PyErr_ExceptionMatches(PyExc_StopIteration))) {
+        return;
+    }
+    PyObject *stop = PyErr_GetRaisedException();
+    PyErr_SetString(PyExc_RuntimeError, "coroutine raised StopIteration");
+    PyObject *exc = PyErr_GetRaisedException();
+    PyException_SetCause(exc, Py_NewRef(stop));
+    PyException_SetContext(exc, stop);
+    PyErr_SetRaisedException(exc);
+}
+
 int
 coro_check_thrown(PyObject *const *args, Py_ssize_t nargs)
 {

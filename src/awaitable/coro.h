@@ -25,6 +25,10 @@ PyObject *coro_leave(PySendResult sent, PyObject *result, bool iterating);
  * PYGEN_ERROR with whatever else is raised. */
 PySendResult coro_take_stop(PyObject **value);
 
+/* What has raised must not look as if it had returned: a raised StopIteration becomes
+ * the cause of a RuntimeError. */
+void coro_wrap_stop(void);
+
 /* Can throw(exception) or throw(type[, value[, traceback]]) be done?  If not, nothing
  * has happened to the coroutine.  0 or -1. */
 int coro_check_thrown(PyObject *const *args, Py_ssize_t nargs);

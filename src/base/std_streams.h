@@ -14,7 +14,7 @@
     X(_wait_for_data) X(_maybe_resume_transport) X(feed_data) X(read)          \
     X(readline) X(readuntil) X(readexactly) X(_eof) X(_buffer) X(_waiter)      \
     X(_transport) X(_paused) X(_limit) X(_exception) X(resume_reading)         \
-    X(create_future)
+    X(create_future) X(__init__)
 /* clang-format on */
 
 /* And more of its STATE_IMPORTS. */
@@ -49,7 +49,9 @@ typedef struct StdStreams {
     PyObject *reader;            /* owned: the type StreamReader */
     PyObject *native;            /* owned: our subclass of it, or NULL */
     PyObject *members;           /* owned: a tuple, what they were made of at import */
-    unsigned protocol_version;   /* of the types, when that was last compared */
+    PyObject *lowest;            /* borrowed: `native`, or `reader` without one.  What
+                                  * changes a type gives a new version to its heirs. */
+    unsigned protocol_version;   /* of it and of this one, when last compared */
     unsigned reader_version;
     bool are_stock;              /* and found the same */
     bool reference_known;

@@ -96,6 +96,7 @@ stdread_wait(StreamRead *self, StdView *view, PyObject **result)
             return rc;
         }
     }
+    /* This may run Python code: of the garbage on 3.11, of debug mode on all. */
     PyObject *future = future_new(self->loop);
     if (future == NULL || stdview_set(view, STD_WAITER, future) < 0) {
         Py_XDECREF(future);
@@ -146,14 +147,17 @@ stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
     return coro;
 }
 
-/* Let asyncio's method do the rest: whatever is in the buffer, it begins there. */
+/* Let asyncio's method do the rest: whatever is in the buffer, it begins there.  The
+ * method as it was delivered, for it was called before somebody replaced it. */
 COLD static PySendResult
 stdread_pass_on(StreamRead *self, PyObject **result)
 {
     PyObject *args[2] = {self->reader, self->argument};
-    Py_ssize_t nargs = self->argument == NULL ? 1 : 2;
-    ModuleState *state = self->loop->state;
-    self->inner = stdread_call_stock(state, self->kind, args, nargs, NULL);
+    size_t nargs = self->argument == NULL ? 1 : 2;
+    PyObject *members = self->loop->state->streams.members;
+    PyObject *method = Py_NewRef(PyTuple_GET_ITEM(members, self->kind->member));
+    self->inner = PyObject_Vectorcall(method, args, nargs, NULL);
+    Py_DECREF(method);
     if (self->inner == NULL) {
         return PYGEN_ERROR;
     }
@@ -197,14 +201,26 @@ stdread_go_on(StreamRead *self, StdView *view, PyObject **result)
     return rc < 0 ? PYGEN_ERROR : stdread_pass_on(self, result);
 }
 
+/* Does readline() catch that from readuntil()? */
+static bool
+stdread_catches(const StreamRead *self, PyObject *exc)
+{
+    const ModuleState *state = self->loop->state;
+    return self->kind->member == STD_READLINE
+           && (PyErr_GivenExceptionMatches(exc, state->IncompleteReadError)
+               || PyErr_GivenExceptionMatches(exc, state->LimitOverrunError));
+}
+
 /* Has the connection been lost with an exception?  -1: that is raised.  0; 1 for what
- * is neither None nor an exception. */
+ * only Python knows how to raise, or to catch. */
 static int
-stdread_check_exception(const StdView *view)
+stdread_check_exception(const StreamRead *self, const StdView *view)
 {
     PyObject *exc = stdview_get(view, STD_EXCEPTION);
     int rc = exc == Py_None ? 0 : exc == NULL ? -1 : 1;
-    if (UNLIKELY(rc == 1 && PyExceptionInstance_Check(exc))) {
+    if (UNLIKELY(rc == 1 && PyExceptionInstance_Check(exc)
+                 && !stdread_catches(self, exc)))
+    {
         PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
         rc = -1;
     }
@@ -219,7 +235,7 @@ stdread_start(StreamRead *self, PyObject **result)
     if (UNLIKELY(!stdview_open(self->loop->state, self->reader, &view))) {
         return stdread_pass_on(self, result);
     }
-    int rc = stdread_check_exception(&view);
+    int rc = stdread_check_exception(self, &view);
     if (LIKELY(rc == 0)) {
         return stdread_go_on(self, &view, result);
     }
@@ -270,6 +286,10 @@ stdread_woken(StreamRead *self, PyObject **result)
     self->future = NULL;
     int ended = stdread_forget_waiter(self) < 0 ? -1 : future_outcome(future, &outcome);
     Py_DECREF(future);
+    if (UNLIKELY(ended > 0 && stdread_catches(self, outcome))) {
+        Py_DECREF(outcome); /* the reader has it, too */
+        return stdread_start(self, result);
+    }
     if (UNLIKELY(ended != 0)) {
         if (ended > 0) {
             PyErr_SetObject((PyObject *)Py_TYPE(outcome), outcome);
@@ -315,9 +335,6 @@ stdread_sent(StreamRead *self, PySendResult sent)
     if (sent != PYGEN_NEXT) {
         stdread_finish(self);
     }
-    else if (!PyObject_GC_IsTracked((PyObject *)self)) {
-        PyObject_GC_Track((PyObject *)self);
-    }
     return sent;
 }
 
@@ -343,6 +360,9 @@ stdread_send(PyObject *op, PyObject *arg, PyObject **result)
     }
     else {
         sent = stdread_passed_on(self, PyIter_Send(self->inner, arg, result));
+    }
+    if (UNLIKELY(sent == PYGEN_ERROR)) {
+        coro_wrap_stop();
     }
     return stdread_sent(self, sent);
 }
@@ -440,16 +460,17 @@ PyObject *
 stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
             PyObject *argument, Py_ssize_t count)
 {
+    Py_INCREF(loop); /* now: an allocation may run the garbage collector */
     StreamRead *self = (StreamRead *)freelist_take(&loop->spares.stream_reads);
     if (UNLIKELY(self == NULL)) {
         self = PyObject_GC_New(StreamRead, loop->state->stream_read_type);
         if (self == NULL) {
+            Py_DECREF(loop);
             return NULL;
         }
     }
-    /* The GC learns of us when we first wait: before that we are in no cycle. */
     self->kind = kind;
-    self->loop = (Loop *)Py_NewRef((PyObject *)loop);
+    self->loop = loop;
     self->reader = Py_NewRef(reader);
     self->argument = Py_XNewRef(argument);
     self->future = NULL;
@@ -458,6 +479,8 @@ stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
     self->scanned = 0;
     self->has_waited = false;
     self->state = STREAM_READ_NEW;
+    /* A reader may have us for an attribute before anybody awaits us. */
+    PyObject_GC_Track((PyObject *)self);
     return (PyObject *)self;
 }
 
@@ -479,6 +502,9 @@ stdread_clear(PyObject *op)
 {
     StreamRead *self = (StreamRead *)op;
     if (self->loop != NULL) {
+        if (self->state == STREAM_READ_NEW) {
+            coro_warn_unused("StreamReader", self->kind->name);
+        }
         stdread_give_up(self);
         stdread_finish(self);
         Py_CLEAR(self->loop);

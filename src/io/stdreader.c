@@ -89,13 +89,15 @@ static int
 stdreader_pause(const ModuleState *state, PyObject *reader, PyObject *context)
 {
     PyObject *transport = PyObject_GetAttr(reader, state->str__transport);
-    /* Not while an exception is raised: a look-up may lose it. */
-    PyObject *paused = transport == NULL ? NULL
-                                         : PyObject_GetAttr(reader, state->str__paused);
+    if (transport == NULL || transport == Py_None) {
+        Py_XDECREF(transport);
+        return transport == NULL ? -1 : 0;
+    }
+    PyObject *paused = PyObject_GetAttr(reader, state->str__paused);
     PyObject *method = NULL, *result = NULL;
     int is_paused = paused == NULL ? -1 : PyObject_IsTrue(paused);
-    int rc = transport == NULL || is_paused < 0 ? -1 : 0;
-    if (rc == 0 && transport != Py_None && !is_paused) {
+    int rc = is_paused < 0 ? -1 : 0;
+    if (rc == 0 && !is_paused) {
         method = PyObject_GetAttr(transport, state->str_pause_reading);
         result = method == NULL ? NULL : call_in_context0(context, method);
         if (result != NULL) {
@@ -252,7 +254,7 @@ stdreader_exchange(ModuleState *state, PyObject *protocol, PyObject *reader)
     StdView view;
     bool ours = ref != NULL && Py_IS_TYPE(reader, (PyTypeObject *)state->streams.reader)
                 && stdreader_is_private(reader, ref)
-                && stdview_open(state, reader, &view);
+                && stdview_open(state, reader, &view) && stdview_is_fresh(&view);
     Py_XDECREF(ref);
     if (!ours) {
         PyErr_Clear();

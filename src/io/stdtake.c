@@ -159,11 +159,12 @@ stdtake_overrun(const StreamRead *self, const StdView *view, PyObject *buffer,
     if (exc == NULL) {
         return -1;
     }
+    PyErr_SetObject(type, exc); /* what is being handled becomes its context */
+    Py_DECREF(exc);
     if (self->kind->member == STD_READUNTIL) {
-        PyErr_SetObject(type, exc);
-        Py_DECREF(exc);
         return -1;
     }
+    exc = PyErr_GetRaisedException();
     if (stdtake_drop_line(view, buffer, consumed) < 0) {
         Py_DECREF(exc);
         return -1;

@@ -18,25 +18,32 @@ stdview_member_name(const ModuleState *state, StdMember member)
         state->str__wait_for_data, state->str__maybe_resume_transport,
         state->str_readuntil,      state->str_readline,
         state->str_readexactly,    state->str_read,
+        state->str___init__,
     };
     return names[member];
 }
 
-/* A tuple of the members' present values, looked up through the types: a property is
- * itself there.  -> new or NULL */
+/* A tuple of the members' present values, of asyncio's reader and then of ours: taken
+ * out of the types without a descriptor's doing.  -> new or NULL */
 static PyObject *
 stdview_look(const ModuleState *state)
 {
-    PyObject *members = PyTuple_New(STD_MEMBERS);
-    for (int i = 0; members != NULL && i < STD_MEMBERS; i++) {
-        PyObject *type =
-            i < STD_FEED_DATA ? state->streams.protocol : state->streams.reader;
-        PyObject *value = PyObject_GetAttr(type, stdview_member_name(state, i));
+    const StdStreams *streams = &state->streams;
+    Py_ssize_t count = streams->native == NULL ? STD_MEMBERS : STD_MEMBERS_OF_BOTH;
+    PyObject *members = PyTuple_New(count);
+    for (Py_ssize_t i = 0; members != NULL && i < count; i++) {
+        Py_ssize_t member = i < STD_MEMBERS ? i : STD_FEED_DATA + (i - STD_MEMBERS);
+        PyObject *type = i < STD_FEED_DATA ? streams->protocol
+                         : i < STD_MEMBERS ? streams->reader
+                                           : streams->native;
+        PyObject *name = stdview_member_name(state, (StdMember)member);
+        PyObject *value = _PyType_Lookup((PyTypeObject *)type, name);
         if (value == NULL) {
+            PyErr_SetObject(PyExc_AttributeError, name);
             Py_CLEAR(members);
             break;
         }
-        PyTuple_SET_ITEM(members, i, value);
+        PyTuple_SET_ITEM(members, i, Py_NewRef(value));
     }
     return members;
 }
@@ -61,18 +68,27 @@ stdview_is_plain(const PyTypeObject *type)
            && type->tp_setattro == PyObject_GenericSetAttr;
 }
 
-/* And the type has nothing of the same name. */
+/* And the reader's type, which may be NULL, has nothing of the same name. */
 static bool
-stdview_are_plain(const ModuleState *state)
+stdview_is_plain_reader(const ModuleState *state, PyObject *type)
 {
-    PyTypeObject *reader = (PyTypeObject *)state->streams.reader;
-    PyTypeObject *protocol = (PyTypeObject *)state->streams.protocol;
-    for (int i = 0; i < STD_FIELDS; i++) {
+    PyTypeObject *reader = (PyTypeObject *)type;
+    for (int i = 0; reader != NULL && i < STD_FIELDS; i++) {
         if (_PyType_Lookup(reader, stdview_field_name(state, i)) != NULL) {
             return false;
         }
     }
-    return stdview_is_plain(reader) && stdview_is_plain(protocol)
+    /* Without a __del__: one that is exchanged ends unseen. */
+    return reader == NULL || (stdview_is_plain(reader) && reader->tp_finalize == NULL);
+}
+
+static bool
+stdview_are_plain(const ModuleState *state)
+{
+    PyTypeObject *protocol = (PyTypeObject *)state->streams.protocol;
+    return stdview_is_plain_reader(state, state->streams.reader)
+           && stdview_is_plain_reader(state, state->streams.native)
+           && stdview_is_plain(protocol)
            && _PyType_Lookup(protocol, state->str__stream_reader_wr) == NULL;
 }
 
@@ -81,12 +97,19 @@ stdview_check_types(const ModuleState *state)
 {
     PyObject *now = stdview_look(state);
     bool same = now != NULL && stdview_are_plain(state);
-    for (Py_ssize_t i = 0; same && i < STD_MEMBERS; i++) {
+    for (Py_ssize_t i = 0; same && i < PyTuple_GET_SIZE(now); i++) {
         same = PyTuple_GET_ITEM(now, i) == PyTuple_GET_ITEM(state->streams.members, i);
     }
     Py_XDECREF(now);
     PyErr_Clear();
     return same;
+}
+
+/* 0: it has none just now, and must be looked at. */
+static inline unsigned
+stdview_version(PyObject *type)
+{
+    return ((PyTypeObject *)type)->tp_version_tag;
 }
 
 /* Compare again what the types hold, and remember their versions. */
@@ -96,8 +119,8 @@ stdview_look_again(ModuleState *state)
     StdStreams *streams = &state->streams;
     streams->are_stock = stdview_check_types(state);
     /* The look-ups have given versions to types that had none. */
-    streams->protocol_version = ((PyTypeObject *)streams->protocol)->tp_version_tag;
-    streams->reader_version = ((PyTypeObject *)streams->reader)->tp_version_tag;
+    streams->protocol_version = stdview_version(streams->protocol);
+    streams->reader_version = stdview_version(streams->lowest);
     return streams->are_stock;
 }
 
@@ -110,8 +133,8 @@ stdview_types_are_stock(ModuleState *state)
     if (streams->members == NULL) {
         return false;
     }
-    unsigned protocol = ((PyTypeObject *)streams->protocol)->tp_version_tag;
-    unsigned reader = ((PyTypeObject *)streams->reader)->tp_version_tag;
+    unsigned protocol = stdview_version(streams->protocol);
+    unsigned reader = stdview_version(streams->lowest);
     if (UNLIKELY(protocol != streams->protocol_version || protocol == 0
                  || reader != streams->reader_version || reader == 0))
     {
@@ -255,11 +278,25 @@ stdview_open(ModuleState *state, PyObject *reader, StdView *view)
     return true;
 }
 
+/* Where the attribute lies, if it still does: Python code may have run since the view
+ * was opened.  -> borrowed or NULL */
+static inline PyObject **
+stdview_place(const StdView *view, StdField field)
+{
+    PyObject **values = view->values;
+    if (UNLIKELY(values == NULL || places_of(view->reader) != values)) {
+        return NULL;
+    }
+    PyObject **place = &values[view->places->fields[field]];
+    return LIKELY(*place != NULL) ? place : NULL;
+}
+
 PyObject *
 stdview_get(const StdView *view, StdField field)
 {
-    if (LIKELY(view->values != NULL)) {
-        return Py_NewRef(view->values[view->places->fields[field]]);
+    PyObject *const *place = stdview_place(view, field);
+    if (LIKELY(place != NULL)) {
+        return Py_NewRef(*place);
     }
     return PyObject_GetAttr(view->reader, stdview_field_name(view->state, field));
 }
@@ -290,15 +327,59 @@ stdview_size(PyObject *number)
 int
 stdview_set(const StdView *view, StdField field, PyObject *value)
 {
-    if (UNLIKELY(view->values == NULL || !places_are_alone(view->reader))) {
+    PyObject **place = stdview_place(view, field);
+    if (UNLIKELY(place == NULL || !places_are_alone(view->reader))) {
         PyObject *name = stdview_field_name(view->state, field);
         return PyObject_SetAttr(view->reader, name, value);
     }
-    PyObject **place = &view->values[view->places->fields[field]];
     PyObject *old = *place;
     *place = Py_NewRef(value);
     Py_DECREF(old);
     return 0;
+}
+
+/* Does the reader have its class's attributes and no others? */
+static bool
+stdview_has_no_others(const StdView *view)
+{
+    if (LIKELY(view->values != NULL)) {
+        return true;
+    }
+    PyObject *dict = PyObject_GenericGetDict(view->reader, NULL);
+    bool same = dict != NULL && PyDict_GET_SIZE(dict) == STD_FIELDS;
+    Py_XDECREF(dict);
+    PyErr_Clear();
+    return same;
+}
+
+/* Is the attribute what __init__() makes of it?  Of _limit and _loop all will do. */
+static bool
+stdview_is_initial(const StdView *view, StdField field)
+{
+    if (field == STD_EOF || field == STD_PAUSED) {
+        return stdview_flag(view, field) == 0;
+    }
+    PyObject *value = stdview_get(view, field);
+    bool initial = field == STD_LIMIT || field == STD_LOOP ? value != NULL
+                   : field == STD_BUFFER
+                       ? value != NULL && PyByteArray_CheckExact(value)
+                             && PyByteArray_GET_SIZE(value) == 0
+                             && Py_REFCNT(value) == 2 /* the reader's and ours */
+                       : value == Py_None;
+    Py_XDECREF(value);
+    PyErr_Clear();
+    return initial;
+}
+
+bool
+stdview_is_fresh(const StdView *view)
+{
+    for (StdField field = 0; field < STD_FIELDS; field++) {
+        if (!stdview_is_initial(view, field)) {
+            return false;
+        }
+    }
+    return stdview_has_no_others(view);
 }
 
 /* ------------------------------------------------------------------ the types */
@@ -312,6 +393,8 @@ stdview_trust(ModuleState *state, PyObject *protocol, PyObject *reader,
     Py_XSETREF(streams->protocol, Py_NewRef(protocol));
     Py_XSETREF(streams->reader, Py_NewRef(reader));
     Py_XSETREF(streams->native, Py_XNewRef(native));
+    streams->lowest = native == NULL ? reader : native;
+    streams->protocol_version = streams->reader_version = 0;
     streams->places[0] = (StdPlaces){.type = reader};
     streams->places[1] = (StdPlaces){.type = native};
     streams->reference_known = false;

@@ -12,7 +12,8 @@
 
 #include "base/state.h"
 
-/* A look at one reader.  Good until Python code runs. */
+/* A look at one reader, true until Python code runs.  After that its attributes can
+ * still be read and set, but nobody knows whether the methods are as delivered. */
 typedef struct StdView {
     const ModuleState *state;
     PyObject *reader;        /* borrowed */
@@ -32,14 +33,16 @@ typedef enum StdMember {
     STD_READLINE,
     STD_READEXACTLY,
     STD_READ,
+    STD_INIT,
     STD_MEMBERS,
+    STD_MEMBERS_OF_BOTH = STD_MEMBERS + (STD_MEMBERS - STD_FEED_DATA),
 } StdMember;
 
 /* Remember the types and what they are made of.  `native` may be NULL.  0 or -1. */
 int stdview_trust(ModuleState *state, PyObject *protocol, PyObject *reader,
                   PyObject *native);
 
-/* Are both types as they were at the import? */
+/* Are all types as they were at the import? */
 bool stdview_types_are_stock(ModuleState *state);
 
 /* Is object.name what its type had under it at the import, bound to the object? */
@@ -55,6 +58,9 @@ PyObject *stdview_reader_of(const ModuleState *state, PyObject *protocol);
 
 /* Look at a reader.  False when only Python knows how to deal with it. */
 bool stdview_open(ModuleState *state, PyObject *reader, StdView *view);
+
+/* Is the reader as its __init__() has made it, without a byte or anybody's mark? */
+bool stdview_is_fresh(const StdView *view);
 
 /* Read an attribute.  -> new or NULL */
 PyObject *stdview_get(const StdView *view, StdField field);

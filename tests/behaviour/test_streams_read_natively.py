@@ -146,6 +146,81 @@ def test_a_reader_that_somebody_watches_is_left_alone(loop):
     run(loop, main())
 
 
+MARKS = {
+    "data": lambda reader: reader.feed_data(b"before "),
+    "the end": lambda reader: reader.feed_eof(),
+    "an exception": lambda reader: reader.set_exception(OSError("early")),
+    "an attribute": lambda reader: setattr(reader, "mark", 1),
+    "a method": lambda reader: setattr(reader, "at_eof", lambda: "mine"),
+    "a dict": lambda reader: vars(reader).update(mark=1),
+    "the buffer": lambda reader: MARKED.append(reader._buffer),
+}
+MARKED = []
+
+
+@pytest.mark.parametrize("mark", MARKS.values(), ids=MARKS)
+def test_a_reader_that_is_not_as_it_was_made_is_left_alone(loop, mark):
+    async def main():
+        done = loop.create_future()
+
+        async def handler(reader, writer):
+            found = [getattr(reader, "mark", None), reader.at_eof()]
+            found += [outcome_of_read(await asyncio.gather(reader.read(), return_exceptions=True))]
+            found += [type(reader)]
+            writer.close()
+            done.set_result(found)
+
+        def outcome_of_read(found):
+            return found[0] if isinstance(found[0], bytes) else repr(found[0])
+
+        def factory():
+            reader = asyncio.StreamReader(loop=loop)
+            mark(reader)
+            return asyncio.StreamReaderProtocol(reader, handler, loop=loop)
+
+        server = await loop.create_server(factory, "127.0.0.1", 0)
+        _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        if mark is not MARKS["the end"]:
+            writer.write(b"data")
+        writer.write_eof()
+        try:
+            return await done
+        finally:
+            server.close()
+            writer.close()
+            await writer.wait_closed()
+            MARKED.clear()
+
+    found = run(loop, main())
+    assert found[-1] is asyncio.StreamReader
+    assert found[:-1] == {
+        "data": [None, False, b"before data"],
+        "the end": [None, True, b""],
+        "an exception": [None, False, "OSError('early')"],
+        "an attribute": [1, False, b"data"],
+        "a method": [None, "mine", b"data"],
+        "a dict": [1, False, b"data"],
+        "the buffer": [None, False, b"data"],
+    }[next(name for name, value in MARKS.items() if value is mark)]
+
+
+@pytest.mark.parametrize("name", ["__init__", "__del__"])
+def test_readers_are_counted(loop, monkeypatch, name):
+    """Nobody sees that a second reader is made and the first one dies."""
+    calls = []
+    original = getattr(asyncio.StreamReader, name, lambda self: None)
+
+    def counted(self, *args, **kwargs):
+        calls.append(name)
+        original(self, *args, **kwargs)
+
+    async def handle(reader, writer):
+        return len(calls)
+
+    monkeypatch.setattr(asyncio.StreamReader, name, counted, raising=False)
+    assert run(loop, served(handle)) == (2 if name == "__init__" else 0)
+
+
 def test_debug_mode_shows_who_made_the_reader(loop):
     loop.set_debug(True)
     loop.slow_callback_duration = 60
@@ -322,12 +397,21 @@ def test_data_and_the_end_come_while_it_waits(loop, read, data, eof):
     both(loop, script)
 
 
+class _NoWords(Exception):
+    pass
+
+
 EVENTS = {
     "an exception": lambda reader: reader.set_exception(OSError("lost")),
     "data, then an exception": lambda reader: (
         reader.feed_data(b"12\r\n5"),
         reader.set_exception(OSError("lost")),
     ),
+    "an end in the midst": lambda reader: reader.set_exception(
+        asyncio.IncompleteReadError(b"part", 9)
+    ),
+    "a limit": lambda reader: reader.set_exception(asyncio.LimitOverrunError("too long", 1)),
+    "an end without words": lambda reader: reader.set_exception(_NoWords()),
     "the waiter is cancelled": lambda reader: reader._waiter.cancel("by hand"),
     "the waiter fails": lambda reader: reader._waiter.set_exception(KeyError("odd")),
     "the waiter is woken for nothing": lambda reader: reader._waiter.set_result(42),
@@ -547,6 +631,56 @@ def test_what_is_replaced_is_called(loop, read, monkeypatch, name, where):
     both(loop, script)
 
 
+@pytest.mark.parametrize("where", ["before", "while it waits"])
+def test_a_method_is_replaced_after_its_call(loop, read, monkeypatch, where):
+    def script(reader):
+        calls = []
+        with monkeypatch.context() as patch:
+            coroutine = read(reader)
+            if where == "while it waits":
+                coroutine.send(None)
+            for name in ("read", "readline", "readexactly"):
+                patch.setattr(asyncio.StreamReader, name, calls.append)
+            reader.feed_data(b"12345\r\n")
+            return outcome(coroutine.send, None), calls
+
+    both(loop, script)
+
+
+@pytest.mark.hotloop_only("asyncio's reader has no class of its own")
+@pytest.mark.parametrize(
+    "name",
+    ["_wait_for_data", "_maybe_resume_transport", "readuntil", "_wakeup_waiter", "feed_data"],
+)
+def test_a_method_of_our_class_is_replaced(loop, monkeypatch, name):
+    calls = []
+    original = getattr(OWN, name)
+
+    def replaced(self, *args):
+        calls.append(name)
+        return original(self, *args)
+
+    async def handle(reader, writer):
+        monkeypatch.setattr(type(reader), name, replaced)
+        return await reader.readline()
+
+    assert run(loop, served(handle, b"line\n")) == b"line\n"
+    assert calls or name == "feed_data" or name == "_wakeup_waiter"
+
+
+@pytest.mark.parametrize("where", ["class", "instance's class"])
+def test_a_property_in_the_class_of_a_reader(loop, read, monkeypatch, where):
+    def script(reader):
+        kind = asyncio.StreamReader if where == "class" else type(reader)
+        reader.feed_data(b"12")
+        with monkeypatch.context() as patch:
+            get = property(lambda self: bytearray(b"67890\r\n"))
+            patch.setattr(kind, "_buffer", get, raising=False)
+            return outcome(first, read(reader))
+
+    both(loop, script)
+
+
 @pytest.mark.parametrize("name", ["_buffer", "_eof", "_exception", "_limit", "_paused", "_waiter"])
 def test_an_attribute_is_gone(loop, read, name):
     def script(reader):
@@ -573,7 +707,17 @@ def test_an_attribute_becomes_a_property(loop, read, monkeypatch, name):
     both(loop, script)
 
 
-@pytest.mark.parametrize("make", [lambda: OSError("lost"), lambda: KeyboardInterrupt, lambda: 42])
+LOST = {
+    "an error": lambda: OSError("lost"),
+    "a class": lambda: KeyboardInterrupt,
+    "a number": lambda: 42,
+    "a part": lambda: asyncio.IncompleteReadError(b"part", 9),
+    "a limit": lambda: asyncio.LimitOverrunError("too long", 2),
+    "a StopIteration": lambda: StopIteration("value"),
+}
+
+
+@pytest.mark.parametrize("make", LOST.values(), ids=LOST)
 def test_the_exception_of_a_lost_connection(loop, read, make):
     def script(reader):
         reader.feed_data(b"12345")
@@ -630,6 +774,92 @@ def test_the_transport_is_resumed(loop, read, act, data):
         if found[0] is AttributeError:
             found = AttributeError
         return found, transport.calls, reader.__dict__.get("_paused")
+
+    both(loop, script)
+
+
+@pytest.mark.parametrize("data", [b"", b"12\r\n567", b"x" * 300])
+def test_the_attributes_move_while_garbage_is_collected(loop, read, data):
+    """3.11 collects in the midst of an allocation: the array of the attributes is gone then."""
+    run(loop, served(lambda reader, writer: reader.read()))  # the places are learnt
+
+    futures = [loop.create_future() for _ in range(1000)]  # so that none is at hand
+
+    def moved(reader, collection):
+        reader.feed_data(data)
+        reader._limit = 500
+        left = iter(range(collection))
+
+        def act(*_):
+            if next(left, None) is None:
+                space = vars(reader)
+                space.update({f"more{i}": i for i in range(50)})
+
+        threshold = gc.get_threshold()
+        coroutine = read(reader)
+        send = coroutine.send
+        gc.callbacks.append(act)
+        try:
+            gc.set_threshold(1, 1, 1)
+            found = outcome(send, None)
+        finally:
+            gc.set_threshold(*threshold)
+            gc.callbacks.remove(act)
+        if asyncio.isfuture(found):
+            futures.append(found)
+            found = found is reader._waiter
+        found = found, bytes(reader._buffer)
+        coroutine.close()
+        return found, reader._waiter
+
+    def script(reader):
+        return [moved(type(reader)(100, loop=loop), collection) for collection in range(6)]
+
+    both(loop, script)
+
+
+def test_the_loop_traces_its_futures(loop, read):
+    """Debug mode runs Python code while a future is made."""
+    loop.set_debug(True)
+    loop.slow_callback_duration = 60
+
+    def script(reader):
+        coroutine = read(reader)
+        waiter = coroutine.send(None)
+        found = waiter is reader._waiter, bool(waiter._source_traceback)
+        coroutine.close()
+        return found
+
+    assert both(loop, script) == (True, True)
+
+
+def test_a_reader_keeps_a_read_that_nobody_awaits(loop, read):
+    def script(reader):
+        reader.kept = read(reader)
+        return weakref.ref(reader)
+
+    with pytest.warns(RuntimeWarning, match="was never awaited"):
+        refs = [script(kind(loop=loop)) for kind in (asyncio.StreamReader, OWN)]
+        gc.collect()
+        gc.collect()
+    assert [ref() for ref in refs] == [None, None]
+
+
+def test_what_was_handled_is_the_context(loop, read):
+    def script(reader):
+        reader.feed_data(b"x" * 300)
+        reader.feed_eof()
+        try:
+            raise KeyError("handled")
+        except KeyError:
+            try:
+                first(read(reader))
+            except Exception as error:
+                chain = []
+                while error is not None:
+                    chain.append(type(error))
+                    error = error.__context__
+                return chain
 
     both(loop, script)
 
