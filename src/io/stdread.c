@@ -155,6 +155,10 @@ stdread_pass_on(StreamRead *self, PyObject **result)
     PyObject *args[2] = {self->reader, self->argument};
     size_t nargs = self->argument == NULL ? 1 : 2;
     PyObject *members = self->loop->state->streams.members;
+    if (UNLIKELY(members == NULL)) { /* the interpreter ends, the module is cleared */
+        PyErr_SetString(PyExc_RuntimeError, "asyncio's StreamReader is not known");
+        return PYGEN_ERROR;
+    }
     PyObject *method = Py_NewRef(PyTuple_GET_ITEM(members, self->kind->member));
     self->inner = PyObject_Vectorcall(method, args, nargs, NULL);
     Py_DECREF(method);
