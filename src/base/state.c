@@ -95,6 +95,7 @@ static const size_t state_owned[] = {
     offsetof(ModuleState, openssl.context_type),
     offsetof(ModuleState, openssl.msg_callback),
     offsetof(ModuleState, openssl.late_auth),
+    offsetof(ModuleState, openssl.keylog),
     offsetof(ModuleState, streams.members), /* first: without it the rest is not used */
     offsetof(ModuleState, streams.protocol),
     offsetof(ModuleState, streams.reader),

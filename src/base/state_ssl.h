@@ -26,9 +26,10 @@
 /* What it takes to call OpenSSL without the ssl module. */
 typedef struct StateOpenssl {
     PyObject *bio_type; /* owned: _ssl.MemoryBIO; NULL until the first TLS connection */
-    PyObject *context_type; /* owned: _ssl._SSLContext, and two of its attributes */
+    PyObject *context_type; /* owned: _ssl._SSLContext, and three of its attributes */
     PyObject *msg_callback;
     PyObject *late_auth;
+    PyObject *keylog;
     const char *refused; /* why it is not done; or NULL */
     bool was_sought;     /* the line above is the answer */
 } StateOpenssl;

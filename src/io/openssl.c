@@ -66,6 +66,7 @@ static const OpensslRow openssl_rows[] = {
     ROW(OpenSSL_version),
     ROW(BIO_ctrl),
     ROW(BUF_MEM_new),
+    ROW(SSL_do_handshake),
 #undef ROW
 };
 
@@ -196,8 +197,9 @@ openssl_import(ModuleState *state, PyObject *module)
     }
     state->openssl.msg_callback = openssl_attribute(type, "_msg_callback");
     state->openssl.late_auth = openssl_attribute(type, "post_handshake_auth");
+    state->openssl.keylog = openssl_attribute(type, "keylog_filename");
     return state->openssl.bio_type != NULL && state->openssl.msg_callback != NULL
-           && state->openssl.late_auth != NULL;
+           && state->openssl.late_auth != NULL && state->openssl.keylog != NULL;
 }
 
 /* _ssl._SSLContext(PROTOCOL_TLS_SERVER)._wrap_bio(bio, bio, True), step by step. */

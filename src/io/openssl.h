@@ -41,6 +41,7 @@ enum {
 /* Its functions, each under its own name, and what was found out about CPython's
  * objects.  One for the process, as the library is; never changed once it is full. */
 typedef struct OpenSsl {
+    int (*SSL_do_handshake)(SSL *ssl);
     int (*SSL_read)(SSL *ssl, void *room, int size);
     int (*SSL_write)(SSL *ssl, const void *data, int size);
     int (*SSL_pending)(const SSL *ssl);

@@ -185,7 +185,9 @@ tls_finish_handshake(Tls *self)
 {
     tls_stop_timer(self);
     self->state = TLS_WRAPPED;
-    tls_direct_begin(self);
+    if (self->wire == NULL) {
+        tls_direct_begin(self);
+    }
     tls_log_handshake(self);
     if (tls_call_made(self) < 0) {
         return -1;
@@ -232,6 +234,7 @@ tls_made(PyObject *op, Transport *stream)
     if (tls_start_timer(self, self->handshake_timeout, tls_handshake_overdue) < 0) {
         return -1;
     }
+    tls_direct_begin(self);
     /* A server's part begins with the client's hello.  Asking OpenSSL before that
      * costs an exception, and 50 KB for as long as the client is silent. */
     Py_ssize_t waiting = self->server_side ? tls_ssl_incoming(self) : 1;

@@ -1,13 +1,22 @@
 /* SPDX-License-Identifier: MIT
  *
- * tls_direct.c - records by OpenSSL itself, between handshake and shutdown.
+ * tls_direct.c - handshakes and records by OpenSSL itself.
  */
 #include "io/tls_direct.h"
 
 #include "base/tricks.h"
+#include "engine/gate.h"
 #include "io/openssl.h"
 #include "io/tls_ssl.h"
 #include "io/tls_wire.h"
+
+enum {
+    TLS_DIRECT_FLIGHT = 4096, /* bytes that our side says at once in a handshake */
+    /* RFC 8446, 5.1: the types of records, and the number of all versions' first half */
+    TLS_DIRECT_FIRST_TYPE = 20,
+    TLS_DIRECT_LAST_TYPE = 23,
+    TLS_DIRECT_MAJOR = 3,
+};
 
 /* ------------------------------------------------------------------- beginning */
 
@@ -26,14 +35,32 @@ tls_direct_is_off(PyObject *descriptor, PyObject *context)
 }
 
 /* What calls Python with every record, and what asks for a certificate later on, is
- * the ssl module's: it alone can raise what such a call raised. */
+ * the ssl module's: it alone can raise what such a call raised.  So is a handshake
+ * whose keys are written down, for that can fail. */
 static bool
 tls_direct_is_plain(const Tls *self, PyObject *context)
 {
     const ModuleState *state = self->transport.loop->state;
     return PyObject_TypeCheck(context, (PyTypeObject *)state->openssl.context_type)
            && tls_direct_is_off(state->openssl.msg_callback, context)
-           && tls_direct_is_off(state->openssl.late_auth, context);
+           && tls_direct_is_off(state->openssl.late_auth, context)
+           && (self->state != TLS_HANDSHAKE
+               || tls_direct_is_off(state->openssl.keylog, context));
+}
+
+/* The same of both its contexts: a name that the client asked for may have brought
+ * another one. */
+static bool
+tls_direct_has_plain_contexts(const Tls *self)
+{
+    PyObject *context =
+        PyObject_GetAttr(self->sock, self->transport.loop->state->str_context);
+    bool is_plain =
+        context != NULL && tls_direct_is_plain(self, context)
+        && (context == self->sslcontext || tls_direct_is_plain(self, self->sslcontext));
+    Py_XDECREF(context);
+    PyErr_Clear();
+    return is_plain;
 }
 
 /* Is this a session that we can take over?  -> its SSL, or NULL */
@@ -43,20 +70,14 @@ tls_direct_session(const Tls *self)
     ModuleState *state = self->transport.loop->state;
     if (self->sock == NULL || !tricks_allow("openssl") || openssl_find(state) != NULL
         || (PyObject *)Py_TYPE(self->incoming) != state->openssl.bio_type
-        || (PyObject *)Py_TYPE(self->outgoing) != state->openssl.bio_type)
+        || (PyObject *)Py_TYPE(self->outgoing) != state->openssl.bio_type
+        || !tls_direct_has_plain_contexts(self))
     {
         return NULL;
     }
-    /* A name that the client asked for may have brought another context. */
-    PyObject *context = PyObject_GetAttr(self->sock, state->str_context);
-    bool is_plain = context != NULL && tls_direct_is_plain(self, context)
-                    && tls_direct_is_plain(self, self->sslcontext);
-    Py_XDECREF(context);
-    PyErr_Clear();
     SSL *ssl = openssl_pointer(self->sock, openssl.ssl_place);
-    return is_plain
-                   && openssl.SSL_get_rbio(ssl)
-                          == openssl_pointer(self->incoming, openssl.bio_place)
+    return openssl.SSL_get_rbio(ssl)
+                       == openssl_pointer(self->incoming, openssl.bio_place)
                    && openssl.SSL_get_wbio(ssl)
                           == openssl_pointer(self->outgoing, openssl.bio_place)
                ? ssl
@@ -108,10 +129,68 @@ tls_direct_end(Tls *self)
     return rc;
 }
 
+/* ------------------------------------------------------------------- handshake */
+
+/* What OpenSSL has noted about the last call stays noted: the ssl module repeats the
+ * call, finds the same again and makes an exception of it. */
+static int
+tls_direct_give_back(Tls *self)
+{
+    if (tls_direct_end(self) < 0) {
+        openssl.ERR_clear_error(); /* or another connection's call would find it */
+        return TLS_SSL_ERROR;
+    }
+    return TLS_DIRECT_GIVEN_BACK;
+}
+
+/* Is the first thing that came the head of a record?  If it is not (a plain HTTP
+ * request), OpenSSL from 3.2 on takes it away and fails in a way that a second call does
+ * not repeat.  TLS_SSL_OK; TLS_SSL_AGAIN while it is too short; or
+ * TLS_DIRECT_GIVEN_BACK: it is to be. */
+static int
+tls_direct_look_at_first(TlsWire *wire)
+{
+    unsigned char head[3];
+    size_t size = tls_wire_peek(wire, head, sizeof(head));
+    if (LIKELY(wire->began || size == 0)) {
+        return TLS_SSL_OK;
+    }
+    if (size < sizeof(head)) {
+        return TLS_SSL_AGAIN;
+    }
+    wire->began = head[0] >= TLS_DIRECT_FIRST_TYPE && head[0] <= TLS_DIRECT_LAST_TYPE
+                  && head[1] == TLS_DIRECT_MAJOR;
+    return wire->began ? TLS_SSL_OK : TLS_DIRECT_GIVEN_BACK;
+}
+
+int
+tls_direct_handshake(Tls *self)
+{
+    SSL *ssl = self->wire->ssl;
+    int first = tls_direct_look_at_first(self->wire);
+    if (UNLIKELY(first != TLS_SSL_OK)) {
+        return first == TLS_SSL_AGAIN ? first : tls_direct_give_back(self);
+    }
+    if (tls_wire_expect(self->wire, TLS_DIRECT_FLIGHT) < 0) {
+        return TLS_SSL_ERROR;
+    }
+    openssl_forget_errors();
+    self->in_ssl = true;
+    GateLeave left = gate_step_out(); /* a signature may take milliseconds */
+    int rc = openssl.SSL_do_handshake(ssl);
+    int why = rc == 1 ? 0 : openssl.SSL_get_error(ssl, rc);
+    gate_step_in(left);
+    self->in_ssl = false;
+    if (why == OPENSSL_WANT_READ) {
+        return TLS_SSL_AGAIN;
+    }
+    return rc == 1 && tls_direct_has_plain_contexts(self) ? TLS_SSL_OK
+                                                          : tls_direct_give_back(self);
+}
+
 /* --------------------------------------------------------------------- records */
 
-/* A call returned nothing.  What OpenSSL has noted about it stays noted: the ssl
- * module repeats the call, finds the same again and makes an exception of it. */
+/* A call returned nothing. */
 static Py_ssize_t
 tls_direct_why(Tls *self, int rc)
 {
@@ -126,11 +205,7 @@ tls_direct_why(Tls *self, int rc)
         break;
     default: break;
     }
-    if (tls_direct_end(self) < 0) {
-        openssl.ERR_clear_error(); /* or another connection's call would find it */
-        return TLS_SSL_ERROR;
-    }
-    return TLS_DIRECT_GIVEN_BACK;
+    return tls_direct_give_back(self);
 }
 
 static inline int

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * tls_direct.h - records by OpenSSL itself, between handshake and shutdown.
+ * tls_direct.h - handshakes and records by OpenSSL itself; the shutdown is the ssl
+ * module's.
  *
- * The handshake is the ssl module's, with its exceptions, callbacks and checks; so is
- * the shutdown.  In between the session's memory BIOs are replaced by a TlsWire, and
+ * The session's memory BIOs are replaced by a TlsWire, and SSL_do_handshake(),
  * SSL_read() and SSL_write() are called here.  Whatever they cannot do at once is
  * given back to the ssl module, which finds the session as if it had never been away
  * and raises what it always raises.
@@ -15,14 +15,17 @@
 
 enum { TLS_DIRECT_GIVEN_BACK = -3 /* beside what tls_ssl.h lists */ };
 
-/* The handshake is done: from now on without the ssl module, if that can be. */
+/* From now on without the ssl module, if that can be; asked before the handshake, and
+ * behind one that was the ssl module's. */
 void tls_direct_begin(Tls *self);
 
 /* Give the session back.  0, or -1 with MemoryError: then it is given back, but some
  * ciphertext is lost. */
 int tls_direct_end(Tls *self);
 
-/* As tls_ssl_read() and tls_ssl_write(); TLS_DIRECT_GIVEN_BACK: ask the ssl module. */
+/* As tls_ssl_handshake(), tls_ssl_read() and tls_ssl_write(); TLS_DIRECT_GIVEN_BACK:
+ * ask the ssl module. */
+int tls_direct_handshake(Tls *self);
 Py_ssize_t tls_direct_read(Tls *self, char *room, size_t size);
 Py_ssize_t tls_direct_write(Tls *self, const char *data, size_t size);
 

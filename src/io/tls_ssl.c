@@ -449,6 +449,12 @@ tls_ssl_once(Tls *self, PyObject *method)
 int
 tls_ssl_handshake(Tls *self)
 {
+    if (self->wire != NULL) {
+        int rc = tls_direct_handshake(self);
+        if (LIKELY(rc != TLS_DIRECT_GIVEN_BACK)) {
+            return rc;
+        }
+    }
     return tls_ssl_once(self, self->transport.loop->state->str_do_handshake);
 }
 

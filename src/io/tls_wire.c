@@ -97,13 +97,15 @@ tls_wire_write(BIO *bio, const char *data, int size)
     return wire_bytes_push(&wire->spilled, data, (size_t)size) ? size : -1;
 }
 
+/* Asked at every step of a handshake. */
 static long
 tls_wire_control(BIO *bio, int command, long Py_UNUSED(x), void *Py_UNUSED(y))
 {
-    const TlsWire *wire = openssl.BIO_get_data(bio);
     switch (command) {
-    case OPENSSL_CTRL_PENDING: return (long)tls_wire_incoming(wire);
-    case OPENSSL_CTRL_WPENDING: return (long)tls_wire_outgoing(wire);
+    case OPENSSL_CTRL_PENDING:
+        return (long)tls_wire_incoming(openssl.BIO_get_data(bio));
+    case OPENSSL_CTRL_WPENDING:
+        return (long)tls_wire_outgoing(openssl.BIO_get_data(bio));
     case OPENSSL_CTRL_FLUSH:
     case OPENSSL_CTRL_DUP: return 1;
     default: return 0;
@@ -188,6 +190,22 @@ tls_wire_keep(TlsWire *wire)
     size_t size = wire->lent_size;
     wire->lent_size = 0;
     return tls_wire_feed(wire, wire->lent, size);
+}
+
+size_t
+tls_wire_peek(const TlsWire *wire, unsigned char *out, size_t size)
+{
+    const WireBytes *kept = &wire->kept;
+    size_t count = kept->end - kept->start;
+    for (size_t i = 0; i < size; i++) {
+        if (i >= count + wire->lent_size) {
+            return i;
+        }
+        const char *byte = i < count ? &kept->data[kept->start + i]
+                                     : &wire->lent[i - count];
+        out[i] = (unsigned char)*byte;
+    }
+    return size;
 }
 
 /* ---------------------------------------------------------------------- outgoing */

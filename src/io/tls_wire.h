@@ -40,6 +40,7 @@ typedef struct TlsWire {
     PyObject *sheet;   /* owned: a bytes object that is being filled; or NULL */
     size_t sheet_size; /* how far */
     WireBytes spilled; /* what had no room on the sheet, or came when there was none */
+    bool began;        /* the first record that came is one */
 } TlsWire;
 
 /* The kind of BIO, made once.  -> new or NULL */
@@ -74,6 +75,9 @@ tls_wire_incoming(const TlsWire *wire)
 {
     return wire->kept.end - wire->kept.start + wire->lent_size;
 }
+
+/* Copy the first bytes that are here, `size` at most, and leave them there.  How many. */
+size_t tls_wire_peek(const TlsWire *wire, unsigned char *out, size_t size);
 
 /* ---------------------------------------------------------------------- outgoing */
 
