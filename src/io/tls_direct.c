@@ -12,7 +12,7 @@
 
 enum {
     TLS_DIRECT_FLIGHT = 4096, /* bytes that our side says at once in a handshake */
-    /* RFC 8446, 5.1: the types of records, and the number of all versions' first half */
+    /* RFC 8446, 5.1: the types of records, and the first byte of all versions. */
     TLS_DIRECT_FIRST_TYPE = 20,
     TLS_DIRECT_LAST_TYPE = 23,
     TLS_DIRECT_MAJOR = 3,
@@ -144,8 +144,8 @@ tls_direct_give_back(Tls *self)
 }
 
 /* Is the first thing that came the head of a record?  If it is not (a plain HTTP
- * request), OpenSSL from 3.2 on takes it away and fails in a way that a second call does
- * not repeat.  TLS_SSL_OK; TLS_SSL_AGAIN while it is too short; or
+ * request), OpenSSL from 3.2 on takes it away and fails in a way that a second call
+ * does not repeat.  TLS_SSL_OK; TLS_SSL_AGAIN while it is too short; or
  * TLS_DIRECT_GIVEN_BACK: it is to be. */
 static int
 tls_direct_look_at_first(TlsWire *wire)

@@ -76,7 +76,8 @@ tls_wire_incoming(const TlsWire *wire)
     return wire->kept.end - wire->kept.start + wire->lent_size;
 }
 
-/* Copy the first bytes that are here, `size` at most, and leave them there.  How many. */
+/* Copy the first bytes that are here, `size` at most, and leave them there.
+ * -> how many */
 size_t tls_wire_peek(const TlsWire *wire, unsigned char *out, size_t size);
 
 /* ---------------------------------------------------------------------- outgoing */

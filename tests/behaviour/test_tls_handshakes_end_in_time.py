@@ -9,7 +9,7 @@ import ssl
 import pytest
 
 from tests.tls import Peer, begun, contexts, failure
-from tests.tools import Recorder, assert_usable, reset, run_until, settle
+from tests.tools import Recorder, assert_usable, reset, run_until, settle, turns
 
 SHORT = 0.05  # seconds; what is silent until then never speaks
 
@@ -64,17 +64,43 @@ def at_its_end(sock):
 
 @pytest.mark.parametrize(
     "garbage",
-    [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", b"\0" * 100, b"\x16\x03\x01\xff\xff" * 400],
-    ids=["http", "zeros", "records"],
+    [
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"CONNECT localhost:443 HTTP/1.1\r\n\r\n",
+        b"\0" * 100,
+        b"\x16\x03\x01\xff\xff" * 400,
+        b"\x16\x04\x01\0\x05hello" * 10,
+    ],
+    ids=["http", "proxy", "zeros", "records", "version"],
 )
-def test_tls1_garbage_instead_of_a_hello(loop, context, stream_kind, side, garbage):
+@pytest.mark.parametrize("first", [0, 1, 2, 5])
+def test_tls1_garbage_instead_of_a_hello(loop, context, stream_kind, side, garbage, first):
+    """At once, and with a few bytes that come before the rest."""
     protocol = Recorder()
     with begun(loop, stream_kind, side, lambda: protocol, context) as (task, sock):
-        sock.sendall(garbage)
+        if first:
+            sock.sendall(garbage[:first])
+            turns(loop, 3)
+        with contextlib.suppress(ConnectionError):  # it may be enough already
+            sock.sendall(garbage[first:])
         run_until(loop, task.done)
         assert isinstance(task.exception(), ssl.SSLError)
         settle(loop)
         assert at_its_end(sock) and protocol.events == []
+
+
+@pytest.mark.parametrize("how", ["FIN", "RST"])
+@pytest.mark.parametrize("first", [b"\x16", b"\x16\x03", b"GE"])
+def test_tls1_the_peer_leaves_after_two_bytes(loop, context, side, how, first):
+    """The head of a record is longer."""
+    protocol = Recorder()
+    with begun(loop, "tcp", side, lambda: protocol, context) as (task, sock):
+        sock.sendall(first)
+        turns(loop, 3)
+        reset(sock) if how == "RST" else sock.close()
+        run_until(loop, task.done)
+        assert isinstance(task.exception(), (ConnectionResetError, ssl.SSLError))
+        assert protocol.events == []
 
 
 @pytest.mark.parametrize("how", ["FIN", "RST"])
