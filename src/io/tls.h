@@ -74,6 +74,7 @@ typedef struct Tls {
     bool in_read;        /* its bytes are being delivered */
     bool in_ssl;         /* inside OpenSSL, which may call Python, but not itself */
     bool forsaken;       /* close() came twice: nobody will ask for the session */
+    bool half_made;      /* the session: OpenSSL had no memory for all of it */
 } Tls;
 
 /* --------------------------------------------------------- in order of life */

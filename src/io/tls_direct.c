@@ -63,12 +63,32 @@ tls_direct_has_plain_contexts(const Tls *self)
     return is_plain;
 }
 
+static bool
+tls_direct_is_allowed(const Tls *self)
+{
+    return tricks_allow("openssl") && openssl_find(self->transport.loop->state) == NULL;
+}
+
+void
+tls_direct_before_wrap(const Tls *self)
+{
+    if (tls_direct_is_allowed(self)) {
+        openssl_forget_errors();
+    }
+}
+
+void
+tls_direct_after_wrap(Tls *self)
+{
+    self->half_made = tls_direct_is_allowed(self) && openssl.ERR_peek_error() != 0;
+}
+
 /* Is this a session that we can take over?  -> its SSL, or NULL */
 static SSL *
 tls_direct_session(const Tls *self)
 {
     ModuleState *state = self->transport.loop->state;
-    if (self->sock == NULL || !tricks_allow("openssl") || openssl_find(state) != NULL
+    if (self->sock == NULL || self->half_made || !tls_direct_is_allowed(self)
         || (PyObject *)Py_TYPE(self->incoming) != state->openssl.bio_type
         || (PyObject *)Py_TYPE(self->outgoing) != state->openssl.bio_type
         || !tls_direct_has_plain_contexts(self))
@@ -184,8 +204,13 @@ tls_direct_handshake(Tls *self)
     if (why == OPENSSL_WANT_READ) {
         return TLS_SSL_AGAIN;
     }
-    return rc == 1 && tls_direct_has_plain_contexts(self) ? TLS_SSL_OK
-                                                          : tls_direct_give_back(self);
+    if (UNLIKELY(rc != 1)) {
+        /* The ssl module repeats it on the wire as it is: where there was no memory for
+         * the new keys, OpenSSL from 3.2 on crashes when the BIOs are changed. */
+        return TLS_DIRECT_GIVEN_BACK;
+    }
+    return LIKELY(tls_direct_has_plain_contexts(self)) ? TLS_SSL_OK
+                                                       : tls_direct_give_back(self);
 }
 
 /* --------------------------------------------------------------------- records */

@@ -15,6 +15,12 @@
 
 enum { TLS_DIRECT_GIVEN_BACK = -3 /* beside what tls_ssl.h lists */ };
 
+/* Around the making of the session.  What OpenSSL has no memory for in
+ * SSL_set_accept_state() it only notes, and such a session crashes when its BIOs are
+ * changed (3.2 and later). */
+void tls_direct_before_wrap(const Tls *self);
+void tls_direct_after_wrap(Tls *self);
+
 /* From now on without the ssl module, if that can be; asked before the handshake, and
  * behind one that was the ssl module's. */
 void tls_direct_begin(Tls *self);

@@ -201,7 +201,9 @@ tls_ssl_wrap(Tls *self, const TlsOrigin *origin)
     if (self->incoming == NULL || self->outgoing == NULL) {
         return -1;
     }
+    tls_direct_before_wrap(self);
     self->sslobj = tls_ssl_wrap_bio(self, origin);
+    tls_direct_after_wrap(self);
     if (self->sslobj == NULL) {
         return -1;
     }
