@@ -229,15 +229,20 @@ def test_a_session_of_s_server_is_used_again(loop, certificates):
         assert tls.session is not None and tls.session.has_ticket
 
 
+def command_and_line(loop, process, transport, protocol, letter, number):
+    """Give s_server a command, let it say a line, answer that."""
+    command(loop, process, letter + b"\n")
+    wanted = b"line %d\n" % number
+    process.stdin.write(wanted)
+    run_until(loop, lambda: protocol.data.endswith(wanted))
+    transport.write(b"an answer\n")
+
+
 def test_tls4_s_server_wants_another_handshake(loop, certificates):
     """r of s_server: a HelloRequest, which a client of TLS 1.2 answers while it reads."""
     with s_server(loop, certificates, "1.2") as (process, transport, protocol):
         for number in range(3):
-            command(loop, process, b"r\n")
-            wanted = b"line %d\n" % number
-            process.stdin.write(wanted)
-            run_until(loop, lambda wanted=wanted: protocol.data.endswith(wanted))
-            transport.write(b"an answer\n")
+            command_and_line(loop, process, transport, protocol, b"r", number)
             counted = transport.get_extra_info("sslcontext").session_stats()
             assert counted["connect_renegotiate"] == number + 1
         settle(loop)
@@ -248,11 +253,7 @@ def test_s_server_asks_for_a_new_key(loop, certificates):
     """K of s_server: a KeyUpdate that wants an answer."""
     with s_server(loop, certificates, "1.3") as (process, transport, protocol):
         for number in range(3):
-            command(loop, process, b"K\n")
-            wanted = b"line %d\n" % number
-            process.stdin.write(wanted)
-            run_until(loop, lambda wanted=wanted: protocol.data.endswith(wanted))
-            transport.write(b"an answer\n")
+            command_and_line(loop, process, transport, protocol, b"K", number)
         settle(loop)
         assert not protocol.lost
 

@@ -41,9 +41,6 @@ class Reader(threading.Thread):
 @pytest.mark.skipif(
     os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < SPACE, reason="too little memory"
 )
-@pytest.mark.skipif(
-    os.environ.get("HOTLOOP_TEST_HEAVY") == "0", reason="about our C code: one Python is enough"
-)
 @pytest.mark.hotloop_only("asyncio encrypts all of it at once, and needs as much memory again")
 def test_tls17_more_than_an_int_counts(loop, certificates, side):
     near, far = socket_pair("unix")

@@ -123,18 +123,7 @@ def test_f12_writelines_of_very_many_pieces(loop, stream_kind):
         pieces = [b"%06d" % number * 16 for number in range(6_500)]
         transport.writelines(iter(pieces))
         whole = b"".join(pieces)
-        got = bytearray()
-        peer.setblocking(False)
-
-        def read():
-            try:
-                got.extend(peer.recv(1 << 20))
-            except BlockingIOError:
-                pass
-            return len(got) == len(whole)
-
-        run_until(loop, read)
-        assert got == whole
+        assert received(loop, peer, len(whole)) == whole
 
 
 def test_writelines_whose_iterator_fails(loop, stream_kind):

@@ -52,8 +52,6 @@ def run(name: str, *args: str, flags=("-X", "dev"), env=None) -> subprocess.Comp
 def test_script(name, loop_kind):
     if name == NEEDS_HYPOTHESIS and importlib.util.find_spec("hypothesis") is None:
         pytest.skip("hypothesis is not installed")
-    if loop_kind == "asyncio" and os.environ.get("HOTLOOP_TEST_HEAVY") == "0":
-        pytest.skip("asyncio judges the scripts on one Python only")
     # Debug mode would change what is measured; -X dev switches it on, so only its checks are taken.
     flags = ("-X", "faulthandler", "-W", "default")
     done = run(name, loop_kind, flags=flags)
