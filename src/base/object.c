@@ -40,9 +40,9 @@ object_unraisable(PyObject *where)
 }
 
 int
-object_int_attribute(PyObject *op, const char *name)
+object_int_attribute(PyObject *op, PyObject *name)
 {
-    PyObject *value = PyObject_GetAttrString(op, name);
+    PyObject *value = PyObject_GetAttr(op, name);
     long number = value == NULL ? -1 : PyLong_AsLong(value);
     Py_XDECREF(value);
     return (int)number;

@@ -33,7 +33,7 @@ object_unless_none(PyObject *value)
 }
 
 /* op.name as a C int, or -1 with an exception. */
-int object_int_attribute(PyObject *op, const char *name);
+int object_int_attribute(PyObject *op, PyObject *name);
 
 /* Cut a bytes object that nobody else has down to `size` bytes: what
  * _PyBytes_Resize() does, without giving memory back.  size <= its present size. */

@@ -343,13 +343,14 @@ listener_learn_sockname(Listener *self)
 static int
 listener_read_socket(Listener *self, PyObject *sock, PyObject *backlog)
 {
+    const ModuleState *state = self->loop->state;
     self->fd = PyObject_AsFileDescriptor(sock);
     if (self->fd < 0 && PyErr_ExceptionMatches(PyExc_TypeError)) {
         /* What asyncio's selector says of it. */
         PyErr_Format(PyExc_ValueError, "Invalid file object: %R", sock);
     }
-    self->family = self->fd < 0 ? -1 : object_int_attribute(sock, "family");
-    self->proto = self->family < 0 ? -1 : object_int_attribute(sock, "proto");
+    self->family = self->fd < 0 ? -1 : object_int_attribute(sock, state->str_family);
+    self->proto = self->family < 0 ? -1 : object_int_attribute(sock, state->str_proto);
     long batch = PyErr_Occurred() ? 0 : PyLong_AsLong(backlog);
     if (PyErr_Occurred()) {
         return -1;

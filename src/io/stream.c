@@ -350,11 +350,12 @@ stream_open(const StreamOrigin *origin)
 static int
 stream_read_socket(StreamOrigin *origin, PyObject *sock, bool dup)
 {
-    origin->family = object_int_attribute(sock, "family");
+    const ModuleState *state = origin->loop->state;
+    origin->family = object_int_attribute(sock, state->str_family);
     if (origin->family < 0) {
         return -1;
     }
-    origin->proto = object_int_attribute(sock, "proto");
+    origin->proto = object_int_attribute(sock, state->str_proto);
     if (origin->proto < 0 && PyErr_Occurred()) {
         return -1;
     }
