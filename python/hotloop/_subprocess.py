@@ -184,6 +184,10 @@ async def make_subprocess_transport(
         transport.close()
         await asyncio.shield(transport._wait())
         raise
+    if kwargs.get("pipesize", -1) == -1:  # nobody has chosen how much a pipe holds
+        for pipe_protocol in transport._pipes.values():
+            if pipe_protocol is not None:
+                pipe_protocol.pipe._may_grow = True
     return transport
 
 

@@ -22,6 +22,7 @@ typedef struct OsPipe {
     PyObject *pipe;          /* owned: the file; NULL when it is closed */
     int fd;                  /* borrowed: the file's; still shown after the end */
     bool is_char;            /* a terminal, say: nobody can go away at its other end */
+    bool may_grow;           /* the pipe is a child's, of the kernel's own size */
 } OsPipe;
 
 struct OsPipeKind {
@@ -39,6 +40,9 @@ PyObject *ospipe_make(const OsPipeKind *kind, Loop *loop, PyObject *const *args,
 
 /* TransportOps.release: forget the descriptor, close the file, once. */
 void ospipe_release(Transport *transport);
+
+/* The pipe was full in the middle of a stream: from now on it holds more. */
+void ospipe_grow(OsPipe *self);
 
 /* The log line of asyncio's debug mode when the other end has gone. */
 void ospipe_log_closed(OsPipe *self);

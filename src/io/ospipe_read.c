@@ -4,8 +4,9 @@
  *
  * One read for each report of the kernel, by a job: as with asyncio, what an earlier
  * callback of the same turn did to the transport counts.  Small reads go to the loop's
- * slab and are copied; while large ones come, each goes straight into the bytes object
- * that is delivered (the copies were 12 % of what 4 MiB through a child cost).
+ * slab and are copied.  While large ones come, the kernel is asked how much there is,
+ * and each goes straight into the bytes object that is delivered: the copies were 12 %
+ * of what 4 MiB through a child cost.
  */
 #include "io/ospipe_read.h"
 
@@ -16,16 +17,17 @@
 #include "io/poll.h"
 #include "io/read.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
-    OSPIPE_READ_LARGE = 32 * 1024,   /* half of what a pipe of Linux holds */
-    OSPIPE_READ_LARGEST = 96 * 1024, /* from 128 KiB on malloc() maps fresh memory */
+    OSPIPE_READ_LARGE = 32 * 1024, /* half of what a pipe of Linux holds */
+    OSPIPE_READ_FULL = 64 * 1024,  /* and all of it */
 };
 
 typedef struct ReadPipe {
     OsPipe base;
-    uint32_t room;           /* of the next bytes object; 0: the slab */
+    bool large;              /* the last read was */
     bool started;            /* connection_made() has been called */
     bool paused;             /* pause_reading() */
     bool watched;            /* the table has us */
@@ -127,15 +129,27 @@ ospipe_read_fail(ReadPipe *self, int number)
     return rc;
 }
 
+/* How much of a large stream waits to be read; 0: ask the slab. */
+static int
+ospipe_read_waiting(const ReadPipe *self)
+{
+    int size;
+    if (!self->large || ioctl(self->base.fd, FIONREAD, &size) < 0
+        || size < OSPIPE_READ_LARGE) {
+        return 0;
+    }
+    return size < LOOP_SLAB_SIZE ? size : LOOP_SLAB_SIZE;
+}
+
 /* What read() returns; above zero *data is new, or NULL with an exception. */
 static ssize_t
-ospipe_read_large(ReadPipe *self, PyObject **data)
+ospipe_read_large(ReadPipe *self, PyObject **data, int room)
 {
-    *data = PyBytes_FromStringAndSize(NULL, self->room);
+    *data = PyBytes_FromStringAndSize(NULL, room);
     if (*data == NULL) {
         return 1;
     }
-    ssize_t size = read(self->base.fd, PyBytes_AS_STRING(*data), self->room);
+    ssize_t size = read(self->base.fd, PyBytes_AS_STRING(*data), (size_t)room);
     if (size > 0) {
         _PyBytes_Resize(data, size);
         return size;
@@ -162,26 +176,18 @@ ospipe_read_small(ReadPipe *self, PyObject **data)
     return size;
 }
 
-/* The guess only grows while reads are large, or each would leave a rest behind. */
-static void
-ospipe_read_guess(ReadPipe *self, ssize_t size)
-{
-    if (size < OSPIPE_READ_LARGE || size > OSPIPE_READ_LARGEST) {
-        self->room = 0;
-    }
-    else if (size > self->room) {
-        self->room = (uint32_t)size;
-    }
-}
-
 static int
 ospipe_read_some(ReadPipe *self)
 {
     PyObject *data;
-    ssize_t size = self->room > 0 ? ospipe_read_large(self, &data)
-                                  : ospipe_read_small(self, &data);
+    int room = ospipe_read_waiting(self);
+    ssize_t size = room > 0 ? ospipe_read_large(self, &data, room)
+                            : ospipe_read_small(self, &data);
     if (size > 0) {
-        ospipe_read_guess(self, size);
+        if (size >= OSPIPE_READ_FULL && self->large) {
+            ospipe_grow(&self->base);
+        }
+        self->large = size >= OSPIPE_READ_LARGE;
         return ospipe_read_deliver(self, data);
     }
     if (size == 0) {
@@ -353,6 +359,7 @@ static PyMemberDef ospipe_read_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Transport, weakrefs), READONLY, NULL},
     {"_closing", T_BOOL, offsetof(Transport, closing), READONLY, NULL},
     {"_fileno", T_INT, offsetof(OsPipe, fd), READONLY, NULL},
+    {"_may_grow", T_BOOL, offsetof(OsPipe, may_grow), 0, NULL},
     {"_paused", T_BOOL, offsetof(ReadPipe, paused), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };

@@ -131,6 +131,9 @@ ospipe_write_go_on(WritePipe *self)
     if (write_queue_is_empty(&self->queue)) {
         ospipe_write_forget(self, POLL_WRITE);
     }
+    else {
+        ospipe_grow(&self->base); /* it was emptied, and is full again */
+    }
     if (transport_check_low(transport) < 0) { /* may have written again */
         return -1;
     }
@@ -377,6 +380,7 @@ static PyMemberDef ospipe_write_members[] = {
     {"_closing", T_BOOL, offsetof(Transport, closing), READONLY, NULL},
     {"_conn_lost", T_UINT, offsetof(WritePipe, writes_lost), READONLY, NULL},
     {"_fileno", T_INT, offsetof(OsPipe, fd), READONLY, NULL},
+    {"_may_grow", T_BOOL, offsetof(OsPipe, may_grow), 0, NULL},
     {"_protocol_paused", T_BOOL, offsetof(Transport, writing_paused), READONLY, NULL},
     {"_high_water", T_PYSSIZET, offsetof(Transport, high_water), READONLY, NULL},
     {"_low_water", T_PYSSIZET, offsetof(Transport, low_water), READONLY, NULL},

@@ -2,6 +2,7 @@
 """Bytes to and from children (P11): floods, stdin that nobody reads, output that nobody wants."""
 
 import asyncio
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,49 @@ def test_communicate_both_ways_at_once(loop):
 
     out, err = run(loop, main())
     assert out == sent and err is None
+
+
+def capacities(transport):
+    """What the pipes of a child hold that is written to, and read from, in bytes."""
+    pipes = (transport.get_pipe_transport(fd).get_extra_info("pipe") for fd in (0, 1))
+    return tuple(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) for pipe in pipes)
+
+
+@pytest.mark.parametrize(
+    ("size", "options", "grown"),
+    [(1 << 20, {}, True), (30_000, {}, False), (1 << 20, {"pipesize": 1 << 16}, False)],
+    ids=["much", "little", "size chosen"],
+)
+def test_pipes_that_were_full_grow(loop, loop_kind, size, options, grown):
+    async def main():
+        process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE, **options)
+        before = capacities(process._transport)
+        process.stdin.write(bytes(size))
+        assert await process.stdout.readexactly(size) == bytes(size)
+        after = capacities(process._transport)
+        await process.communicate(b"")
+        return before, after
+
+    before, after = run(loop, main())
+    assert after == ((1 << 18,) * 2 if grown and loop_kind == "hotloop" else before)
+
+
+def test_a_pipe_of_the_users_keeps_its_size(loop):
+    reader, writer = os.pipe()
+
+    async def main():
+        stream = asyncio.StreamReader(limit=1 << 20)
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(stream), reader)
+        transport, _ = await loop.connect_write_pipe(asyncio.Protocol, writer)
+        before = fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ)
+        transport.write(bytes(1 << 20))
+        await stream.readexactly(1 << 20)
+        assert fcntl.fcntl(writer, fcntl.F_GETPIPE_SZ) == before
+        transport.close()
+        assert await stream.read() == b""
+
+    reader, writer = os.fdopen(reader, "rb", 0), os.fdopen(writer, "wb", 0)
+    run(loop, main())
 
 
 @pytest.mark.slow
