@@ -108,6 +108,16 @@ resolver_enum(const ModuleState *state, PyObject *type, int number)
     return PyLong_FromLong(number);
 }
 
+/* The kind of socket that was asked for: most callers give the member itself.
+ * -> new or NULL */
+static PyObject *
+resolver_kind(const ModuleState *state, PyObject *given, int number)
+{
+    return (PyObject *)Py_TYPE(given) == state->SocketKind
+               ? Py_NewRef(given)
+               : resolver_enum(state, state->SocketKind, number);
+}
+
 /* (family, type, protocol, canonical name, address).  -> new or NULL */
 static PyObject *
 resolver_info(Loop *loop, const struct addrinfo *info)
@@ -476,20 +486,19 @@ resolver_parse_literal(const struct addrinfo *hints, PyObject *host, PyObject *p
     return inet_pton(family, text, &addr->in6.sin6_addr) == 1;
 }
 
-/* What getaddrinfo() makes of it.  -> new or NULL */
+/* What getaddrinfo() makes of it: (host, port, family, type, ...).  -> new or NULL */
 static PyObject *
-resolver_answer_literal(Loop *loop, const Addr *addr, const struct addrinfo *hints,
-                        PyObject *host, PyObject *port)
+resolver_answer_literal(const ModuleState *state, PyObject *const *args,
+                        const struct addrinfo *hints, const Addr *addr)
 {
-    const ModuleState *state = loop->state;
     int family = addr->any.sa_family;
     PyObject *items[5] = {
         resolver_enum(state, state->AddressFamily, family),
-        resolver_enum(state, state->SocketKind, hints->ai_socktype),
+        resolver_kind(state, args[3], hints->ai_socktype),
         PyLong_FromLong(resolver_protocol(hints)),
         PyUnicode_New(0, 0),
         /* An IPv4 address has only one strict spelling, so it is the answer's. */
-        family == AF_INET ? PyTuple_Pack(2, host, port) : addr_to_python(addr),
+        family == AF_INET ? PyTuple_Pack(2, args[0], args[1]) : addr_to_python(addr),
     };
     PyObject *info = PyTuple_New(Py_ARRAY_LENGTH(items));
     PyObject *list = info == NULL ? NULL : PyList_New(1);
@@ -598,8 +607,7 @@ resolver_py_getaddrinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
         && resolver_parse_literal(&question.hints, args[0], args[1], &addr)) {
         return resolver_audit(&question.hints, args) < 0
                    ? NULL
-                   : resolver_answer_literal(loop, &addr, &question.hints, args[0],
-                                             args[1]);
+                   : resolver_answer_literal(loop->state, args, &question.hints, &addr);
     }
     if (resolver_parse_question(&question, args) == 0) {
         answer = resolver_answer_now(loop, &question);
