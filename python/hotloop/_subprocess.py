@@ -22,7 +22,7 @@ from asyncio.log import logger
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import _children, _compat
+from . import _children, _compat, _core
 
 if TYPE_CHECKING:
     from .loop import Loop
@@ -185,9 +185,7 @@ async def make_subprocess_transport(
         await asyncio.shield(transport._wait())
         raise
     if kwargs.get("pipesize", -1) == -1:  # nobody has chosen how much a pipe holds
-        for pipe_protocol in transport._pipes.values():
-            if pipe_protocol is not None:
-                pipe_protocol.pipe._may_grow = True
+        transport._let_pipes_grow()
     return transport
 
 
@@ -259,6 +257,13 @@ class SubprocessTransport(BaseSubprocessTransport):
             _children.watch(self._loop, self._pid, self._reap)
         else:
             self._loop._add_reader(self._pidfd, self._reap)
+
+    def _let_pipes_grow(self) -> None:
+        """Let pipes that are found full in the middle of a stream hold more."""
+        for pipe_protocol in self._pipes.values():
+            pipe = None if pipe_protocol is None else pipe_protocol.pipe
+            if isinstance(pipe, (_core.ReadPipeTransport, _core.WritePipeTransport)):
+                pipe._may_grow = True
 
     def _reap(self) -> None:
         """Take the exit status: at once with setting `_returncode`, so that no signal that is
