@@ -7,6 +7,8 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
+import termios
 import time
 
 import pytest
@@ -31,10 +33,29 @@ def test_communicate_both_ways_at_once(loop):
     assert out == sent and err is None
 
 
-def capacities(transport):
-    """What the pipes of a child hold that is written to, and read from, in bytes."""
-    pipes = (transport.get_pipe_transport(fd).get_extra_info("pipe") for fd in (0, 1))
-    return tuple(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) for pipe in pipes)
+class Sipping(asyncio.SubprocessProtocol):
+    """Takes what waits in the pipe, and then no more until `read_on()`."""
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.received = 0
+        transport.get_pipe_transport(1).pause_reading()
+
+    def pipe_data_received(self, fd, data):
+        self.received += len(data)
+        self.transport.get_pipe_transport(1).pause_reading()
+
+    def read_on(self):
+        self.transport.get_pipe_transport(1).resume_reading()
+
+    def capacities(self):
+        """What the pipes to and from the child hold, in bytes."""
+        pipes = (self.transport.get_pipe_transport(fd).get_extra_info("pipe") for fd in (0, 1))
+        return tuple(fcntl.fcntl(pipe, fcntl.F_GETPIPE_SZ) for pipe in pipes)
+
+    def waiting(self):
+        pipe = self.transport.get_pipe_transport(1).get_extra_info("pipe")
+        return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize(
@@ -44,12 +65,18 @@ def capacities(transport):
 )
 def test_pipes_that_were_full_grow(loop, loop_kind, size, options, grown):
     async def main():
-        process = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE, **options)
-        before = capacities(process._transport)
-        process.stdin.write(bytes(size))
-        assert await process.stdout.readexactly(size) == bytes(size)
-        after = capacities(process._transport)
-        await process.communicate(b"")
+        transport, child = await loop.subprocess_exec(Sipping, "cat", stderr=None, **options)
+        before = child.capacities()
+        transport.get_pipe_transport(0).write(bytes(size))
+        while (received := child.received) < min(size, 3 * before[1]):
+            while child.waiting() < min(size - received, before[1]):
+                await asyncio.sleep(0.001)
+            child.read_on()
+            while child.received == received:
+                await asyncio.sleep(0)
+        after = child.capacities()
+        transport.close()  # kills the child
+        await transport._wait()
         return before, after
 
     before, after = run(loop, main())
