@@ -22,7 +22,7 @@ ROWS = [
     Serve(
         "50",
         "FastAPI JSON, 50 connections",
-        {"uvloop": 1.06},
+        {"uvloop": 1.08},
         run=run,
         load="http",
         path="/json",

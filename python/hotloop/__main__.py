@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""`python -m hotloop --version`: what to put into a bug report."""
+"""`python -m hotloop`: how to use it, and what to put into a bug report."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--version", action="store_true", help="print the versions, and who does TLS"
     )
     arguments = parser.parse_args(argv)
-    if arguments.version:
-        print(versions())
-    else:
+    if not arguments.version:
         parser.print_help()
+        print()
+    print(versions())
     return 0
 
 

@@ -121,19 +121,21 @@ def test_importing_warns_of_nothing(loop_kind):
     assert child_output(source, kind=loop_kind).strip() == "quiet"
 
 
-def test_versions(hotloop):
+@pytest.mark.parametrize("options", [(), ("--version",)], ids=" ".join)
+def test_versions(hotloop, options):
     assert hotloop.__version__[0].isdigit()
     version = hotloop.libuv_version
     assert "." in (version() if callable(version) else version)
     done = subprocess.run(
-        [sys.executable, "-m", "hotloop", "--version"],
+        [sys.executable, "-m", "hotloop", *options],
         capture_output=True,
         text=True,
         timeout=30,
         check=True,
     )
     assert hotloop.__version__ in done.stdout
-    assert "libuv" in done.stdout and "Python" in done.stdout
+    assert "libuv" in done.stdout and "Python" in done.stdout and "TLS by " in done.stdout
+    assert ("usage: python -m hotloop" in done.stdout) == (not options)
 
 
 def test_unknown_names(hotloop):

@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from tests.tools import TESTS
 
-# On a machine of ours nothing may be missing, or a test would be gone without a word.
-MUST_RUN = os.environ.get("HOTLOOP_TEST_HEAVY") == "1" and "CI" in os.environ
+# In .ci/run nothing may be missing, or a test would be gone without a word.
+MUST_RUN = "HOTLOOP_TEST_MUST_RUN" in os.environ
 LIMIT = 40.0  # seconds; a bound that only a hang reaches
 
 # An ASGI application that tells about its process and its loop, and says what happens to it.
@@ -79,7 +80,8 @@ async def echo(receive, send):
 
 
 def needs(*names: str):
-    """The module `names[0]`, if all of them are here; else the test skips, or fails in CI."""
+    """The module `names[0]`, if all of them are here; else the test (or the file, if this is
+    called when it is imported) is skipped, or fails in .ci/run."""
     for name in names:
         try:
             importlib.import_module(name)
@@ -92,7 +94,16 @@ def missing(reason: str):
     """Skip for that reason, or fail where nothing may be missing."""
     if MUST_RUN:
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)
+
+
+def wait_until_nobody_is_connected(process: subprocess.Popen) -> None:
+    """A server that is stopped while it closes a connection may say so by a traceback."""
+    server = psutil.Process(process.pid)
+    wait_until(
+        lambda: all(c.status == psutil.CONN_LISTEN for c in server.net_connections("tcp")),
+        "the end of the last connection",
+    )
 
 
 def snippet(word: str, page: str = "docs/usage.md") -> str:

@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from tests.ecosystem import kit
 from tests.tools import run
 
 
@@ -19,7 +20,7 @@ def contexts(request, certificates):
 
 
 def test_aiohttp_server_and_client(loop, contexts):
-    aiohttp = pytest.importorskip("aiohttp")
+    aiohttp = kit.needs("aiohttp")
     from aiohttp import web
 
     server_context, client_context, letter = contexts
@@ -65,7 +66,7 @@ def test_aiohttp_server_and_client(loop, contexts):
 
 def test_websockets_server_and_client(loop, contexts):
     server_context, client_context, letter = contexts
-    server_module = pytest.importorskip("websockets.asyncio.server")
+    server_module = kit.needs("websockets.asyncio.server")
     from websockets.asyncio.client import connect
 
     async def echo(connection):
@@ -91,7 +92,7 @@ def test_websockets_server_and_client(loop, contexts):
 
 
 def test_httpx_against_a_stream_server(loop, contexts):
-    httpx = pytest.importorskip("httpx")
+    httpx = kit.needs("httpx")
     server_context, client_context, letter = contexts
 
     async def serve(reader, writer):
@@ -118,8 +119,8 @@ def test_httpx_against_a_stream_server(loop, contexts):
 
 
 def test_fastapi_in_process(loop):
-    fastapi = pytest.importorskip("fastapi")
-    httpx = pytest.importorskip("httpx")
+    fastapi = kit.needs("fastapi")
+    httpx = kit.needs("httpx")
     app = fastapi.FastAPI()
 
     @app.get("/item/{number}")
@@ -142,7 +143,7 @@ def test_fastapi_in_process(loop):
 
 
 def test_anyio(new_loop):
-    anyio = pytest.importorskip("anyio")
+    anyio = kit.needs("anyio")
 
     async def main():
         seen = []

@@ -12,7 +12,7 @@ from tests.ecosystem import kit
 from tests.tools import run
 
 # FastAPI reads annotations, so they are no strings in this file.
-fastapi = pytest.importorskip("fastapi")
+fastapi = kit.needs("fastapi")
 
 CHUNK = b"0123456789abcdef" * 1024
 

@@ -88,7 +88,7 @@ def test_isolated_asyncio_test_case_with_a_loop_factory(new_loop):
 
 
 def test_pytest_asyncio(tmp_path, loop_kind):
-    pytest.importorskip("pytest_asyncio")
+    kit.needs("pytest_asyncio")
     source = f"""
     import asyncio, os
     import pytest, pytest_asyncio
@@ -136,7 +136,7 @@ async def test_loop():
 @pytest.mark.hotloop_only("the pages tell how to choose ours")
 @pytest.mark.parametrize("word", ["def pytest_asyncio_loop_factories", "def event_loop_policy"])
 def test_pytest_asyncio_as_the_page_tells(tmp_path, loop_kind, word):
-    plugin = pytest.importorskip("pytest_asyncio")
+    plugin = kit.needs("pytest_asyncio")
     if word.endswith("factories") and tuple(map(int, plugin.__version__.split(".")[:2])) < (1, 4):
         pytest.skip("the hook came with pytest-asyncio 1.4")
     # Newer versions say that policies are deprecated; they work all the same.
@@ -150,7 +150,7 @@ def test_pytest_asyncio_as_the_page_tells(tmp_path, loop_kind, word):
 
 @pytest.mark.hotloop_only("the pages tell how to choose ours")
 def test_anyios_plugin_as_the_page_tells(tmp_path, loop_kind):
-    pytest.importorskip("anyio")
+    kit.needs("anyio")
     options = ("-q", "-p", "no:cacheprovider", "-p", "no:asyncio")
     conftest = kit.snippet("def anyio_backend")
     source = ONE_TEST.replace("MARK", "anyio")
@@ -158,7 +158,7 @@ def test_anyios_plugin_as_the_page_tells(tmp_path, loop_kind):
 
 
 def test_anyio_pytest_plugin(tmp_path, loop_kind):
-    pytest.importorskip("anyio")
+    kit.needs("anyio")
     source = f"""
     import asyncio, os
     import anyio, pytest

@@ -14,8 +14,10 @@ import time
 
 import pytest
 
-pytest.importorskip("uvicorn")
-httpx = pytest.importorskip("httpx")
+from tests.ecosystem import kit
+
+kit.needs("uvicorn")
+httpx = kit.needs("httpx")
 
 APPLICATION = """
 import asyncio
@@ -118,7 +120,7 @@ def wait_for(port, process):
 
 @pytest.mark.parametrize("parser", ["h11", "httptools"])
 def test_http_lifespan_and_sigterm(tmp_path, loop_kind, parser):
-    pytest.importorskip(parser)
+    kit.needs(parser)
     with serving(tmp_path, loop_kind, "--http", parser, "--lifespan", "on") as (process, port):
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
             assert client.get("/loop").text == loop_kind
@@ -166,14 +168,15 @@ def test_pipelined_and_broken_requests(tmp_path, loop_kind):
 
 @pytest.mark.parametrize("implementation", ["websockets", "wsproto"])
 def test_websocket(tmp_path, loop_kind, implementation):
-    pytest.importorskip(implementation)
-    client = pytest.importorskip("websockets.sync.client")
+    kit.needs(implementation)
+    client = kit.needs("websockets.sync.client")
     options = ("--ws", implementation)
     with serving(tmp_path, loop_kind, *options) as (process, port):
         with client.connect(f"ws://127.0.0.1:{port}", max_size=None) as connection:
             for size in (1, 1000, 200_000):
                 connection.send(b"x" * size)
                 assert connection.recv(timeout=20) == b"x" * size
+        kit.wait_until_nobody_is_connected(process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
         assert "Traceback" not in err, err
@@ -181,7 +184,7 @@ def test_websocket(tmp_path, loop_kind, implementation):
 
 
 def test_tls(tmp_path, loop_kind, certificates):
-    client = pytest.importorskip("websockets.sync.client")
+    client = kit.needs("websockets.sync.client")
     options = (
         "--ssl-keyfile",
         certificates.path("good", "key"),
@@ -200,6 +203,7 @@ def test_tls(tmp_path, loop_kind, certificates):
             for size in (1, 1000, 200_000):
                 connection.send(b"x" * size)
                 assert connection.recv(timeout=20) == b"x" * size
+        kit.wait_until_nobody_is_connected(process)
         process.send_signal(signal.SIGTERM)
         out, err = process.communicate(timeout=20)
         assert "Traceback" not in err, err
