@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
+import sys
 
 import pytest
 
+from tests.c.build import preloaded
 from tests.datagrams import Datagrams, close_all, endpoint, pair
-from tests.tools import LIMIT, PY, run, run_until, settle, turns
+from tests.tools import LIMIT, PY, child_output, run, run_until, settle, turns
 
 MANY = 200  # more than one batch, less than a socket's buffer
 variable = contextvars.ContextVar("variable", default="unset")
@@ -49,6 +51,44 @@ def test_a_burst_goes_out_in_order(loop, sender):
     settle(loop)
     assert [sender.recv(100) for _ in range(MANY)] == [b"%d" % n for n in range(MANY)]
     close_all(loop, transport)
+
+
+CALLS = """
+import ctypes, socket, sys
+from tests.datagrams import close_all, endpoint
+from tests.tools import run, run_until
+
+faults = ctypes.CDLL(None)
+loop = make_loop()
+transport, protocol = endpoint(loop, local_addr=("127.0.0.1", 0))
+name = transport.get_extra_info("sockname")
+many = int(sys.argv[1])
+
+async def burst():
+    for number in range(many):
+        transport.sendto(b"x", name)
+
+def calls(function, work):
+    faults.fault_arm(function, 0, 0)  # counts, and never strikes
+    work()
+    print(function.decode(), faults.fault_calls())
+    faults.fault_disarm()
+
+transport.pause_reading()
+calls(b"sendmmsg", lambda: run(loop, burst()))
+transport.resume_reading()
+calls(b"recvmmsg", lambda: run_until(loop, lambda: len(protocol.data) == many))
+close_all(loop, transport)
+loop.close()
+"""
+
+
+@pytest.mark.hotloop_only(reason="asyncio makes a call for each datagram")
+@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+def test_a_burst_is_few_system_calls(loop_kind):
+    """64 in one call on the way out, 32 on the way in."""
+    said = child_output(CALLS, str(MANY), kind=loop_kind, env=preloaded("faults.c"))
+    assert said.splitlines() == [f"sendmmsg {-(-MANY // 64)}", f"recvmmsg {-(-MANY // 32)}"]
 
 
 def test_sent_at_once_when_the_loop_does_not_run(loop, sender):
