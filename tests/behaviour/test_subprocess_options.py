@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from tests.tools import child, run, settle
+from tests.c.build import preloaded
+from tests.tools import child, child_output, run, settle
 
 PIPE, DEVNULL, STDOUT = subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT
 NOBODY = 65534
@@ -29,6 +30,57 @@ def output(loop, script, *arguments, stdin=b"", **options):
         return out.decode().rstrip("\n")
 
     return run(loop, main())
+
+
+NO_FORK = """
+import asyncio, ctypes, errno, os
+faults = ctypes.CDLL(None)
+loop = make_loop()
+near, far = os.pipe()
+options = {
+    "none": {},
+    "cwd": {"cwd": "/"},
+    "env": {"env": {"A": "b"}},
+    "close_fds": {"close_fds": False},
+    "pass_fds": {"pass_fds": [far]},
+    "restore_signals": {"restore_signals": False},
+    "start_new_session": {"start_new_session": True},
+    "process_group": {"process_group": 0},
+    "umask": {"umask": 0o022},
+    "pipesize": {"pipesize": 16384},
+    "executable": {"executable": "/bin/true"},
+    "preexec_fn": {"preexec_fn": int},
+}
+
+async def start(**options):
+    process = await asyncio.create_subprocess_exec("true", stdin=-1, stdout=-1, **options)
+    await process.communicate()
+    return process.returncode
+
+async def main():
+    faults.fault_arm(b"fork", 1, errno.EAGAIN)
+    faults.fault_go_on()
+    for name, option in options.items():
+        try:
+            print(name, await asyncio.wait_for(start(**option), 20))
+        except BlockingIOError:
+            print(name, "is a fork")
+    process = await asyncio.create_subprocess_shell("exit 3")
+    print("shell", await process.wait())
+    faults.fault_disarm()
+
+loop.run_until_complete(main())
+loop.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+def test_children_start_by_vfork(loop_kind):
+    """Every call of fork() fails, and only what cannot do without it is refused."""
+    lines = child_output(NO_FORK, kind=loop_kind, env=preloaded("faults.c")).splitlines()
+    *started, last, shell = lines
+    assert len(started) == 11 and all(line.endswith(" 0") for line in started), lines
+    assert [last, shell] == ["preexec_fn is a fork", "shell 3"]
 
 
 def test_arguments_and_the_shell(loop):

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 
 import pytest
 
@@ -221,15 +220,14 @@ def test_output_that_outlives_the_child(loop):
     settle(loop)
 
 
-def test_the_loop_runs_on_while_children_start(loop):
-    """Starting a child is one vfork: nothing in the loop waits for what the child does."""
+def test_who_starts_a_child_does_not_wait_for_it(loop):
+    """They all live, and end when they are told to."""
 
     async def main():
-        begun = time.monotonic()
-        processes = [await shell("read line; exit 0", stdin=PIPE) for _ in range(5)]
-        assert time.monotonic() - begun < 10, "a child is waited for"
+        processes = [await shell("read line", stdin=PIPE) for _ in range(5)]
+        assert [process.returncode for process in processes] == [None] * 5
         for process in processes:
-            process.stdin.close()
+            process.stdin.write(b"end\n")
             assert await process.wait() == 0
 
     run(loop, main())
