@@ -28,7 +28,7 @@ bench: ## every benchmark on every loop; see docs/benchmarks.md
 	./scripts/bench $(ARGS)
 format: ## clang-format over the lines of C that you changed, ruff over the Python code
 	./scripts/lint --fix
-lint: ## ruff and mypy
+lint: ## ruff and mypy over the Python code
 	./scripts/lint
 clean: ## everything that was built
 	rm -rf build

@@ -62,7 +62,7 @@ class Build(build_ext):
             return run(*cc, *flags, "-o", str(Path(folder, "probe.so"))).returncode == 0
 
     def find_libuv(self, ext):
-        pkg_config = os.environ.get("PKG_CONFIG") or shutil.which("pkg-config")
+        pkg_config = shutil.which(os.environ.get("PKG_CONFIG") or "pkg-config")
         stop_unless(pkg_config, "pkg-config")
         wanted = run(pkg_config, "--print-errors", f"libuv >= {LIBUV_MINIMUM}")
         stop_unless(wanted.returncode == 0, f"libuv >= {LIBUV_MINIMUM}")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A FastAPI application on hotloop: async and sync routes, JSON in and out, a lifespan.
 
-Run this file, or: uvicorn --app-dir examples fastapi_demo:app --loop hotloop:new_event_loop
+python examples/fastapi_demo.py [port]       then, elsewhere: curl http://127.0.0.1:PORT/json
 """
 
 import asyncio

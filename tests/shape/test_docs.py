@@ -67,6 +67,16 @@ def test_all_name_the_same_versions_of_python():
     assert said in (ROOT / "docs/install.md").read_text()
 
 
+def test_every_switch_is_told_of():
+    c = "".join(file.read_text() for file in ROOT.glob("src/**/*.c"))
+    python = (ROOT / "python/hotloop/_stdreader.py").read_text()
+    switches = set(re.findall(r'tricks_allow\("(\w+)"\)', c))
+    switches |= set(re.findall(r'"(\w+)" (?:not )?in off', python))
+    assert {"openssl", "native_reads", "native_streams", "lazy_current"} <= switches
+    usage = (ROOT / "docs/usage.md").read_text()
+    assert not [switch for switch in sorted(switches) if f"`{switch}`" not in usage]
+
+
 @pytest.mark.parametrize("code", list(snippets()))
 def test_what_it_shows_runs(code, tmp_path):
     file = tmp_path / "snippet.py"
