@@ -2,6 +2,7 @@
 """How a child ended is always known, once, in the loop that started it (P1, P2, P3)."""
 
 import asyncio
+import contextlib
 import errno
 import gc
 import os
@@ -14,7 +15,8 @@ import time
 
 import pytest
 
-from tests.tools import LIMIT, PY, assert_usable, run, run_until, settle
+from tests.loops import open_descriptors
+from tests.tools import LIMIT, PY, assert_usable, run, run_until, settle, steady
 
 PIPE, DEVNULL = subprocess.PIPE, subprocess.DEVNULL
 
@@ -118,20 +120,40 @@ def test_p1_many_at_once(loop):
     assert not any(os.path.exists(f"/proc/{process.pid}") for process in processes)
 
 
+@pytest.fixture
+def many_descriptors():
+    """As many as a thousand children need, or as the machine allows; their number."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = 4000 if hard == resource.RLIM_INFINITY else min(hard, 4000)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (room, hard))
+    yield room
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
 @pytest.mark.slow
-def test_p1_a_thousand(loop):
-    async def worker(numbers):
-        for number in numbers:
-            process = await asyncio.create_subprocess_exec("true")
-            assert await process.wait() == 0, number
+def test_p1_a_thousand_at_once(loop, many_descriptors):
+    """All live at the same time, and end at the same time. Small machines have room for fewer."""
+    before = steady(loop)
+    room = many_descriptors - len(before) - 50
+    processes = []
 
-    async def main():
-        numbers = iter(range(1000))
-        await asyncio.gather(*(worker(numbers) for _ in range(20)))
+    async def start():
+        with contextlib.suppress(BlockingIOError):  # no more processes than that
+            while len(processes) < min(1000, room // 3):
+                processes.append(await asyncio.create_subprocess_exec("cat", stdin=PIPE))
 
-    run(loop, main(), 100)
+    async def end():
+        for process in processes:
+            process.stdin.close()
+        return await asyncio.gather(*(process.wait() for process in processes))
+
+    run(loop, start(), 100)
+    assert len(processes) >= 300
+    assert not any(has_ended(process.pid) for process in processes)
+    assert run(loop, end(), 100) == [0] * len(processes)
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+    run_until(loop, lambda: open_descriptors().keys() == before.keys())
 
 
 def test_the_order_of_calls(loop):
@@ -456,8 +478,6 @@ def test_a_handler_over_ours_that_calls_ours(loop, monkeypatch):
 @pytest.mark.skipif(sys.version_info < (3, 11, 4), reason="Popen itself leaks (gh-87474)")
 def test_out_of_descriptors_in_the_middle(loop):
     """E4: the error comes out, nothing is left, the loop goes on."""
-
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     run(loop, asyncio.sleep(0))
 
