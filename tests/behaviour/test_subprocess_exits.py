@@ -522,11 +522,23 @@ class TestChildWatchers:
     @pytest.mark.filterwarnings("ignore:.*ChildWatcher.*:DeprecationWarning")
     @pytest.mark.parametrize(
         "name",
-        ["ThreadedChildWatcher", "PidfdChildWatcher", "SafeChildWatcher", "FastChildWatcher"],
+        [
+            "ThreadedChildWatcher",
+            "PidfdChildWatcher",
+            "SafeChildWatcher",
+            "FastChildWatcher",
+            "MultiLoopChildWatcher",
+        ],
     )
-    def test_each_may_be_set(self, loop, name):
+    def test_each_may_be_set(self, loop, loop_kind, name, monkeypatch):
+        """And is asked, but for the two that do no more than a loop of ours itself."""
+        needless = loop_kind == "hotloop" and name in ("ThreadedChildWatcher", "PidfdChildWatcher")
         asyncio.get_child_watcher()
         watcher = getattr(asyncio, name)()
+        asked, add = [], watcher.add_child_handler
+        monkeypatch.setattr(
+            watcher, "add_child_handler", lambda *args: asked.append(args[0]) or add(*args)
+        )
         asyncio.set_child_watcher(watcher)
         asyncio.set_event_loop(loop)
         watcher.attach_loop(loop)
@@ -535,6 +547,7 @@ class TestChildWatchers:
             async def main():
                 process = await shell("exit 6", stdout=PIPE)
                 await process.communicate()
+                assert asked == ([] if needless else [process.pid])
                 return process.returncode
 
             assert run(loop, main()) == 6
