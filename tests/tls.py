@@ -155,6 +155,25 @@ def secured(loop, certificates, kind="tcp", side="client", protocol=None, versio
             sock.close()
 
 
+@contextlib.contextmanager
+def listening(loop, kind, path, protocol, **options):
+    """A server of `loop`, by TCP or at `path`; gives a socket that is connected to it."""
+    if kind == "unix":
+        opening = loop.create_unix_server(lambda: protocol, path, **options)
+    else:
+        opening = loop.create_server(lambda: protocol, "127.0.0.1", 0, **options)
+    server = loop.run_until_complete(opening)
+    try:
+        address = server.sockets[0].getsockname()
+        with socket.socket(server.sockets[0].family) as sock:
+            sock.connect(address)
+            sock.setblocking(False)
+            yield sock
+    finally:
+        server.close()
+        settle(loop)
+
+
 def talk(loop, peer: Peer, condition, seconds: float = LIMIT) -> None:
     """Run loop and peer until `condition()` is true."""
     run_until(loop, lambda: peer.step() and condition(), seconds)

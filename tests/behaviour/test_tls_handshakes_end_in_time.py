@@ -8,7 +8,7 @@ import ssl
 
 import pytest
 
-from tests.tls import Peer, begun, contexts, failure
+from tests.tls import Peer, begun, contexts, failure, listening
 from tests.tools import Recorder, assert_usable, reset, run_until, settle, turns
 
 SHORT = 0.05  # seconds; what is silent until then never speaks
@@ -30,6 +30,17 @@ def test_tls2_a_silent_peer(loop, context, stream_kind, side):
         assert str(error) == text
         settle(loop)
         assert at_its_end(sock) and protocol.events == []
+
+
+def test_tls2_silent_clients_of_a_server(loop, certificates, stream_kind, tmp_path):
+    """One that is left to the usual minute would be waited for in vain."""
+    protocol = Recorder()
+    context, _ = contexts(certificates, "server")
+    options = {"ssl": context, "ssl_handshake_timeout": SHORT}
+    with listening(loop, stream_kind, tmp_path / "s", protocol, **options) as sock:
+        run_until(loop, lambda: no_longer_open(sock))
+        settle(loop)
+    assert protocol.events == []
 
 
 def test_tls2_half_a_hello(loop, certificates, context, stream_kind, side):

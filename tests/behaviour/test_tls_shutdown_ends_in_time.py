@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
-from tests.tls import secured, talk
-from tests.tools import run_until, settle, shrink_buffers
+from tests.certificates import NAME
+from tests.tls import Peer, contexts, listening, secured, talk
+from tests.tools import Recorder, connected, run_until, settle, shrink_buffers
 
 SHORT = 0.05  # seconds
 
@@ -20,6 +21,31 @@ def test_tls12_the_peer_never_answers_close_notify(loop, certificates, stream_ki
         assert str(protocol.error) == "SSL shutdown timed out"
         peer.step()
         assert peer.notified
+
+
+def test_tls12_clients_of_a_server_never_answer(loop, certificates, stream_kind, tmp_path):
+    protocol = Recorder()
+    near, far = contexts(certificates, "server")
+    options = {"ssl": near, "ssl_shutdown_timeout": SHORT}
+    with listening(loop, stream_kind, tmp_path / "s", protocol, **options) as sock:
+        peer = Peer(sock, far, server=False)
+        talk(loop, peer, lambda: peer.shaken and protocol.transport)
+        protocol.transport.close()
+        run_until(loop, lambda: protocol.lost)
+    assert type(protocol.error) is TimeoutError
+
+
+def test_tls12_the_peer_of_an_upgraded_stream_never_answers(loop, certificates, stream_kind, side):
+    near, far = contexts(certificates, side)
+    options = {"server_side": side == "server", "ssl_shutdown_timeout": SHORT}
+    options["server_hostname"] = NAME if side == "client" else None
+    with connected(loop, stream_kind) as (plain, protocol, sock):
+        task = loop.create_task(loop.start_tls(plain, protocol, near, **options))
+        peer = Peer(sock, far, server=side == "client")
+        talk(loop, peer, lambda: task.done() and peer.shaken)
+        task.result().close()
+        run_until(loop, lambda: protocol.lost)
+        assert type(protocol.error) is TimeoutError
 
 
 def test_tls12_the_peer_never_reads(loop, certificates, stream_kind, side):
