@@ -58,7 +58,7 @@ def test_a_family_alone(loop):
     close_all(loop, transport)
 
 
-def test_ipv6_with_its_scope(loop):
+def test_ipv6(loop):
     far, received = endpoint(loop, local_addr=("::1", 0))
     name = far.get_extra_info("sockname")
     assert len(name) == 4
@@ -67,6 +67,60 @@ def test_ipv6_with_its_scope(loop):
     run_until(loop, lambda: received.data)
     assert received.data == [(b"six", near.get_extra_info("sockname"))]
     close_all(loop, near, far)
+
+
+@pytest.fixture
+def link_local():
+    """(address, interface, its number) of one that exists on one link only, if there is any."""
+    with contextlib.suppress(FileNotFoundError), open("/proc/net/if_inet6") as lines:
+        for line in lines:
+            digits, number, _, scope, flags, interface = line.split()
+            if scope == "20" and not int(flags, 16) & 0x48:  # neither refused nor not yet tried
+                address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))
+                return address, interface, int(number, 16)
+    pytest.skip("no interface of this machine has a link-local address")
+
+
+def test_ipv6_with_its_scope(loop, link_local):
+    """An address of a link says which link in every way that there is, both ways."""
+    address, interface, number = link_local
+    far, received = endpoint(loop, local_addr=(f"{address}%{interface}", 0))
+    port = far.get_extra_info("sockname")[1]
+    assert far.get_extra_info("sockname") == (address, port, 0, number)
+    near, answered = endpoint(loop, remote_addr=(f"{address}%{interface}", port))
+    assert near.get_extra_info("peername") == (address, port, 0, number)
+    near.sendto(b"connected")
+    free, _ = endpoint(loop, local_addr=("::", 0))
+    ways = [
+        (address, port, 0, number),
+        (f"{address}%{interface}", port),
+        (f"{address}%{interface}", port, 0, 0),
+        (f"{address}%{number}", port),
+    ]
+    for way in ways:
+        free.sendto(repr(way).encode(), way)
+    run_until(loop, lambda: len(received.data) == 1 + len(ways))
+    ours, ours_free = (one.get_extra_info("sockname") for one in (near, free))
+    theirs = (address, ours_free[1], 0, number)
+    assert received.data[0] == (b"connected", ours)
+    assert received.data[1:] == [(repr(way).encode(), theirs) for way in ways]
+    far.sendto(b"answer", received.data[0][1])
+    run_until(loop, lambda: answered.data)
+    assert answered.data == [(b"answer", (address, port, 0, number))]
+    close_all(loop, near, far, free)
+
+
+def test_ipv6_of_a_link_that_is_not_there(loop, link_local):
+    address, _, number = link_local
+    nowhere = (address, 9, 0, number + 1_000_000)
+    free, protocol = endpoint(loop, local_addr=("::", 0))
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as plain:
+        with pytest.raises(OSError) as refused:
+            plain.sendto(b"?", nowhere)
+    free.sendto(b"?", nowhere)
+    run_until(loop, lambda: protocol.errors)
+    assert [error.errno for error in protocol.errors] == [refused.value.errno]
+    close_all(loop, free)
 
 
 @pytest.mark.parametrize("path", ["file", "abstract"])
