@@ -11,7 +11,7 @@ or, without touching the code that calls asyncio:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _compat
 from ._core import Future, Handle, Task, TimerHandle, libuv_version
@@ -37,15 +37,22 @@ __all__ = (
 )
 
 
-def __getattr__(name: str) -> Any:
-    # Lazy, because policies are deprecated since 3.14 and gone in 3.16: who does not ask
-    # for one must not depend on them.
-    if name == "EventLoopPolicy":
-        from ._install import event_loop_policy_class
+if TYPE_CHECKING:
+    import asyncio
 
-        policy_class = globals()[name] = event_loop_policy_class()
-        return policy_class
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    class EventLoopPolicy(asyncio.DefaultEventLoopPolicy):
+        """The stdlib's default event loop policy, making hotloop's loops."""
+
+else:  # a type checker that saw this function would believe in every name
+    def __getattr__(name: str) -> Any:
+        # Lazy, because policies are deprecated since 3.14 and gone in 3.16: who does not ask
+        # for one must not depend on them.
+        if name == "EventLoopPolicy":
+            from ._install import event_loop_policy_class
+
+            policy_class = globals()[name] = event_loop_policy_class()
+            return policy_class
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
