@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import signal
 
 import pytest
 
@@ -88,21 +89,26 @@ def application():
 
 @contextlib.asynccontextmanager
 async def serving(app):
-    """uvicorn in a task of the running loop, as a program embeds it; gives the port."""
+    """uvicorn in a task of the running loop, as a program embeds it; gives the port.
+
+    It takes the signals while it serves, and gives them back to the test runner.
+    """
     uvicorn = kit.needs("uvicorn")
     # Its own logging configuration would close the handlers of the test runner.
     config = uvicorn.Config(app, port=0, lifespan="on", log_config=None)
     server = uvicorn.Server(config)
-    server.capture_signals = contextlib.nullcontext  # signals are the test runner's
+    before = signal.getsignal(signal.SIGINT)
     task = asyncio.create_task(server.serve())
     while not server.started:
         assert not task.done(), task
         await asyncio.sleep(0.001)
     try:
+        assert signal.getsignal(signal.SIGINT) == server.handle_exit
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.should_exit = True
         await task
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def using(loop, application, use):
