@@ -107,7 +107,7 @@ sendfile_ask(SockOp *self, PyObject **result)
 }
 
 static const SockKind sendfile_kind = {
-    .name = "sock_sendfile",
+    .qualname = "Loop.sock_sendfile",
     .side = POLL_WRITE,
     .attempt = sendfile_attempt,
     .ask = sendfile_ask,

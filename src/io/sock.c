@@ -81,7 +81,7 @@ sock_ask_recv(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_recv_kind = {
-    .name = "sock_recv",
+    .qualname = "Loop.sock_recv",
     .side = POLL_READ,
     .attempt = sock_try_recv,
     .ask = sock_ask_recv,
@@ -161,7 +161,7 @@ sock_ask_recv_into(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_recv_into_kind = {
-    .name = "sock_recv_into",
+    .qualname = "Loop.sock_recv_into",
     .side = POLL_READ,
     .begin = sock_begin_recv_into,
     .attempt = sock_try_recv_into,
@@ -238,7 +238,7 @@ sock_ask_sendall(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_sendall_kind = {
-    .name = "sock_sendall",
+    .qualname = "Loop.sock_sendall",
     .side = POLL_WRITE,
     .begin = sock_begin_sendall,
     .attempt = sock_try_sendall,
@@ -449,7 +449,7 @@ sock_ask_connect(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_connect_kind = {
-    .name = "sock_connect",
+    .qualname = "Loop.sock_connect",
     .side = POLL_WRITE,
     .needs_family = true,
     .begin = sock_begin_connect,
@@ -558,7 +558,7 @@ sock_ask_accept(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_accept_kind = {
-    .name = "sock_accept",
+    .qualname = "Loop.sock_accept",
     .side = POLL_READ,
     .needs_family = true,
     .attempt = sock_try_accept,

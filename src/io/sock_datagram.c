@@ -80,7 +80,7 @@ sock_datagram_ask_recvfrom(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_datagram_recvfrom_kind = {
-    .name = "sock_recvfrom",
+    .qualname = "Loop.sock_recvfrom",
     .side = POLL_READ,
     .needs_family = true,
     .attempt = sock_datagram_try_recvfrom,
@@ -187,7 +187,7 @@ sock_datagram_ask_recvfrom_into(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_datagram_recvfrom_into_kind = {
-    .name = "sock_recvfrom_into",
+    .qualname = "Loop.sock_recvfrom_into",
     .side = POLL_READ,
     .needs_family = true,
     .begin = sock_datagram_begin_recvfrom_into,
@@ -262,7 +262,7 @@ sock_datagram_ask_sendto(SockOp *self, PyObject **result)
 }
 
 static const SockKind sock_datagram_sendto_kind = {
-    .name = "sock_sendto",
+    .qualname = "Loop.sock_sendto",
     .side = POLL_WRITE,
     .needs_family = true,
     .begin = sock_datagram_begin_sendto,

@@ -12,7 +12,6 @@
  */
 #include "io/sock_op.h"
 
-#include "awaitable/coro.h"
 #include "awaitable/future.h"
 #include "base/call.h"
 #include "base/errors.h"
@@ -34,6 +33,7 @@ sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument
         }
     }
     /* The GC learns of us when we first wait: before that we are in no cycle. */
+    coro_init(&self->coro, kind->qualname);
     self->kind = kind;
     self->loop = (Loop *)Py_NewRef(loop);
     self->sock = Py_NewRef(sock);
@@ -49,7 +49,6 @@ sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument
     self->family = 0;
     self->plain = false;
     self->connecting = false;
-    self->state = SOCK_OP_NEW;
     return (PyObject *)self;
 }
 
@@ -57,7 +56,7 @@ sock_op_new(Loop *loop, const SockKind *kind, PyObject *sock, PyObject *argument
 static void
 sock_op_finish(SockOp *self)
 {
-    self->state = SOCK_OP_FINISHED;
+    self->coro.state = CORO_FINISHED;
     PyObject *future = self->future;
     if (future != NULL) {
         self->future = NULL;
@@ -244,7 +243,7 @@ sock_op_wait(SockOp *self, int fd, PyObject **result)
     future_data(future)->blocking = true; /* else a Task refuses what it is given */
     self->future = future;
     self->fd = fd;
-    self->state = SOCK_OP_WAITING;
+    self->coro.state = SOCK_OP_WAITING;
     *result = Py_NewRef(future);
     return PYGEN_NEXT;
 }
@@ -300,7 +299,7 @@ static PySendResult
 sock_op_resolved(SockOp *self, PySendResult sent, PyObject *value, PyObject **result)
 {
     if (sent == PYGEN_NEXT) {
-        self->state = SOCK_OP_RESOLVING;
+        self->coro.state = SOCK_OP_RESOLVING;
         *result = value;
         return PYGEN_NEXT;
     }
@@ -334,19 +333,11 @@ sock_op_start(SockOp *self, PyObject **result)
     }
     if (poll_has_had_its_share(self->loop)) { /* as sleep(0): others have their turn */
         poll_reset_share(self->loop);
-        self->state = SOCK_OP_STEPPED_BACK;
+        self->coro.state = SOCK_OP_STEPPED_BACK;
         *result = Py_NewRef(Py_None);
         return PYGEN_NEXT;
     }
     return sock_op_first_attempt(self, result);
-}
-
-/* Neither on the C stack nor at its end: 0, or -1 */
-static int
-sock_op_check_drivable(const SockOp *self)
-{
-    return coro_check_drivable(self->state == SOCK_OP_ACTIVE,
-                               self->state == SOCK_OP_FINISHED);
 }
 
 /* Last thing before control goes back to whoever drives us.  -> sent */
@@ -368,16 +359,11 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
 {
     SockOp *self = (SockOp *)op;
     *result = NULL;
-    if (sock_op_check_drivable(self) < 0) {
+    int state = coro_enter_send(&self->coro, arg);
+    if (state < 0) {
         return PYGEN_ERROR;
     }
-    SockOpState state = self->state;
-    if (state == SOCK_OP_NEW && coro_check_first(arg) < 0) {
-        return PYGEN_ERROR;
-    }
-    /* From here Python code may run, and drive us once more: it is refused. */
     PySendResult sent;
-    self->state = SOCK_OP_ACTIVE;
     if (state == SOCK_OP_WAITING) {
         PyObject *future = self->future;
         self->future = NULL;
@@ -385,7 +371,7 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
         Py_DECREF(future);
         sent = sock_op_next_attempt(self, result);
     }
-    else if (state == SOCK_OP_NEW) {
+    else if (state == CORO_NEW) {
         sent = sock_op_start(self, result);
     }
     else if (state == SOCK_OP_RESOLVING) {
@@ -394,23 +380,10 @@ sock_op_send(PyObject *op, PyObject *arg, PyObject **result)
     else {
         sent = sock_op_first_attempt(self, result);
     }
+    if (UNLIKELY(sent == PYGEN_ERROR)) {
+        coro_wrap_stop();
+    }
     return sock_op_sent(self, sent);
-}
-
-static PyObject *
-sock_op_iternext(PyObject *op)
-{
-    PyObject *result;
-    PySendResult sent = sock_op_send(op, Py_None, &result);
-    return coro_leave(sent, result, true);
-}
-
-static PyObject *
-sock_op_py_send(PyObject *op, PyObject *arg)
-{
-    PyObject *result;
-    PySendResult sent = sock_op_send(op, arg, &result);
-    return coro_leave(sent, result, false);
 }
 
 /* Throw into the resolver. */
@@ -428,67 +401,35 @@ static PyObject *
 sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     SockOp *self = (SockOp *)op;
-    PyObject *result = NULL;
-    if (coro_check_thrown(args, nargs) < 0 || sock_op_check_drivable(self) < 0) {
+    int state = coro_enter_throw(&self->coro, args, nargs);
+    if (state < 0) {
         return NULL;
     }
+    PyObject *result = NULL;
     PySendResult sent = PYGEN_ERROR;
-    bool inside = self->state == SOCK_OP_RESOLVING;
-    self->state = SOCK_OP_ACTIVE;
-    if (inside) {
+    if (state == SOCK_OP_RESOLVING) {
         sent = sock_op_throw_inside(self, args, nargs, &result);
     }
     else {
         coro_raise(args, nargs);
     }
-    return coro_leave(sock_op_sent(self, sent), result, false);
+    return coro_leave(sock_op_sent(self, sent), result);
 }
 
 static PyObject *
 sock_op_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     SockOp *self = (SockOp *)op;
-    if (self->state == SOCK_OP_FINISHED) {
+    if (self->coro.state == CORO_FINISHED) {
         Py_RETURN_NONE;
     }
-    if (sock_op_check_drivable(self) < 0) {
+    if (coro_check_drivable(&self->coro) < 0) {
         return NULL;
     }
     PyObject *resolver = self->resolver;
     self->resolver = NULL;
     sock_op_finish(self);
-    if (resolver == NULL) {
-        Py_RETURN_NONE;
-    }
-    PyObject *name = self->loop->state->str_close;
-    PyObject *result = call_method(resolver, name, NULL, NULL);
-    Py_DECREF(resolver);
-    return result;
-}
-
-static PyObject *
-sock_op_get_name(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyUnicode_FromString(((SockOp *)op)->kind->name);
-}
-
-static PyObject *
-sock_op_get_qualname(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyUnicode_FromFormat("Loop.%s", ((SockOp *)op)->kind->name);
-}
-
-static PyObject *
-sock_op_get_running(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((SockOp *)op)->state == SOCK_OP_ACTIVE);
-}
-
-static PyObject *
-sock_op_repr(PyObject *op)
-{
-    return PyUnicode_FromFormat("<coroutine object Loop.%s at %p>",
-                                ((SockOp *)op)->kind->name, op);
+    return coro_close_inner(resolver, self->loop->state->str_close);
 }
 
 /* --------------------------------------------------------------- the object */
@@ -526,8 +467,8 @@ sock_op_dealloc(PyObject *op)
     Loop *loop = self->loop;
     PyObject_GC_UnTrack(op);
     if (loop != NULL) {                  /* else the GC has cleared us */
-        if (self->state == SOCK_OP_NEW) {
-            coro_warn_unused("Loop", self->kind->name);
+        if (self->coro.state == CORO_NEW) {
+            coro_warn_unused(&self->coro);
         }
         sock_op_finish(self);
         self->loop = NULL;
@@ -540,8 +481,8 @@ sock_op_dealloc(PyObject *op)
 }
 
 static PyMethodDef sock_op_methods[] = {
-    {"send", sock_op_py_send, METH_O, PyDoc_STR("Resume with a value.")},
-    {"throw", (PyCFunction)(void (*)(void))sock_op_py_throw, METH_FASTCALL,
+    {"send", coro_py_send, METH_O, PyDoc_STR("Resume with a value.")},
+    {"throw", METHOD(sock_op_py_throw), METH_FASTCALL,
      PyDoc_STR("Raise an exception where the operation waits.")},
     {"close", sock_op_py_close, METH_NOARGS,
      PyDoc_STR("Give up: stop waiting, let go of the socket.")},
@@ -553,27 +494,20 @@ static PyMemberDef sock_op_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-static PyGetSetDef sock_op_getset[] = {
-    {"__name__", sock_op_get_name, NULL, NULL, NULL},
-    {"__qualname__", sock_op_get_qualname, NULL, NULL, NULL},
-    {"cr_running", sock_op_get_running, NULL, NULL, NULL},
-    {0},
-};
-
 static PyType_Slot sock_op_slots[] = {
     {Py_tp_doc, (void *)PyDoc_STR("A sock_* operation of a loop, to be awaited.")},
     {Py_tp_new, object_not_instantiable},
     {Py_tp_dealloc, sock_op_dealloc},
     {Py_tp_traverse, sock_op_traverse},
     {Py_tp_clear, sock_op_clear},
-    {Py_tp_repr, sock_op_repr},
+    {Py_tp_repr, coro_repr},
     {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, sock_op_iternext},
+    {Py_tp_iternext, coro_iternext},
     {Py_am_await, PyObject_SelfIter},
     {Py_am_send, sock_op_send},
     {Py_tp_methods, sock_op_methods},
     {Py_tp_members, sock_op_members},
-    {Py_tp_getset, sock_op_getset},
+    {Py_tp_getset, coro_getset},
     {0},
 };
 

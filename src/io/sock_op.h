@@ -9,6 +9,7 @@
 #ifndef HOTLOOP_SOCK_OP_H
 #define HOTLOOP_SOCK_OP_H
 
+#include "awaitable/coro.h"
 #include "engine/loop.h"
 #include "io/addr.h"
 #include "io/poll.h"
@@ -19,7 +20,7 @@ typedef struct SockOp SockOp;
 enum { SOCK_OP_MUST_WAIT = 0, SOCK_OP_DONE = 1 };
 
 typedef struct SockKind {
-    const char *name;            /* "sock_recv" */
+    const char *qualname;        /* "Loop.sock_recv" */
     PollSide side;               /* to wait for */
     bool needs_family;           /* fill SockOp.family before the first attempt */
     /* Prepare before the first attempt; may leave an iterator in `resolver`, whose
@@ -32,17 +33,15 @@ typedef struct SockKind {
     int (*ask)(SockOp *self, PyObject **result);
 } SockKind;
 
+/* What it may be doing beside what every coroutine may (coro.h). */
 typedef enum SockOpState {
-    SOCK_OP_NEW,
-    SOCK_OP_STEPPED_BACK,        /* gave way once; not tried yet */
+    SOCK_OP_STEPPED_BACK = CORO_SUSPENDED, /* gave way once; not tried yet */
     SOCK_OP_RESOLVING,           /* `resolver` is being awaited */
     SOCK_OP_WAITING,             /* `future` was yielded, `fd` is registered */
-    SOCK_OP_ACTIVE,              /* on the C stack just now */
-    SOCK_OP_FINISHED,            /* owns nothing any more */
 } SockOpState;
 
 struct SockOp {
-    PyObject_HEAD
+    Coro coro;
     const SockKind *kind;
     Loop *loop;                  /* owned */
     PyObject *sock;              /* owned: keeps its fd open; NULL when finished */
@@ -58,7 +57,6 @@ struct SockOp {
     int family;                  /* of the socket, if the kind needs it; else 0 */
     bool plain;                  /* exactly socket.socket: system calls are right */
     bool connecting;             /* connect() was called: wait, then ask how it went */
-    SockOpState state;
 };
 
 /* An operation of `kind` on `sock`; argument may be NULL.  -> new */

@@ -13,7 +13,6 @@
  */
 #include "io/stdread.h"
 
-#include "awaitable/coro.h"
 #include "awaitable/future.h"
 #include "awaitable/future_type.h"
 #include "base/call.h"
@@ -105,7 +104,7 @@ stdread_wait(StreamRead *self, StdView *view, PyObject **result)
     future_data(future)->blocking = true;
     self->future = future;
     self->has_waited = true;
-    self->state = STREAM_READ_WAITING;
+    self->coro.state = STREAM_READ_WAITING;
     *result = Py_NewRef(future);
     return STDREAD_DONE;
 }
@@ -129,22 +128,9 @@ static PySendResult
 stdread_passed_on(StreamRead *self, PySendResult sent)
 {
     if (sent == PYGEN_NEXT) {
-        self->state = STREAM_READ_PASSED_ON;
+        self->coro.state = STREAM_READ_PASSED_ON;
     }
     return sent;
-}
-
-PyObject *
-stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
-                   PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
-{
-    PyObject *method = PyObject_GetAttrString(state->streams.reader, kind->name);
-    if (method == NULL) {
-        return NULL;
-    }
-    PyObject *coro = PyObject_Vectorcall(method, args, (size_t)nargs, kwnames);
-    Py_DECREF(method);
-    return coro;
 }
 
 /* Let asyncio's method do the rest: whatever is in the buffer, it begins there.  The
@@ -223,8 +209,7 @@ stdread_check_exception(const StreamRead *self, const StdView *view)
     PyObject *exc = stdview_get(view, STD_EXCEPTION);
     int rc = exc == Py_None ? 0 : exc == NULL ? -1 : 1;
     if (UNLIKELY(rc == 1 && PyExceptionInstance_Check(exc)
-                 && !stdread_catches(self, exc)))
-    {
+                 && !stdread_catches(self, exc))) {
         PyErr_SetObject((PyObject *)Py_TYPE(exc), exc);
         rc = -1;
     }
@@ -273,7 +258,7 @@ stdread_still_waits(StreamRead *self, FutureData *f, PyObject **result)
         return PYGEN_ERROR;
     }
     f->blocking = true;
-    self->state = STREAM_READ_WAITING;
+    self->coro.state = STREAM_READ_WAITING;
     *result = Py_NewRef(self->future);
     return PYGEN_NEXT;
 }
@@ -315,7 +300,7 @@ stdread_woken(StreamRead *self, PyObject **result)
 static void
 stdread_finish(StreamRead *self)
 {
-    self->state = STREAM_READ_FINISHED;
+    self->coro.state = CORO_FINISHED;
     PyObject *reader = self->reader, *argument = self->argument, *inner = self->inner;
     self->reader = NULL;
     self->argument = NULL;
@@ -323,13 +308,6 @@ stdread_finish(StreamRead *self)
     Py_XDECREF(argument);
     Py_XDECREF(inner);
     Py_XDECREF(reader);
-}
-
-static int
-stdread_check_drivable(const StreamRead *self)
-{
-    return coro_check_drivable(self->state == STREAM_READ_ACTIVE,
-                               self->state == STREAM_READ_FINISHED);
 }
 
 /* Last thing before control goes back to whoever drives us.  -> sent */
@@ -348,18 +326,15 @@ stdread_send(PyObject *op, PyObject *arg, PyObject **result)
 {
     StreamRead *self = (StreamRead *)op;
     *result = NULL;
-    StreamReadState state = self->state;
-    if (stdread_check_drivable(self) < 0
-        || (state == STREAM_READ_NEW && coro_check_first(arg) < 0))
-    {
+    int state = coro_enter_send(&self->coro, arg);
+    if (state < 0) {
         return PYGEN_ERROR;
     }
     PySendResult sent;
-    self->state = STREAM_READ_ACTIVE;
     if (state == STREAM_READ_WAITING) {
         sent = stdread_woken(self, result);
     }
-    else if (state == STREAM_READ_NEW) {
+    else if (state == CORO_NEW) {
         sent = stdread_start(self, result);
     }
     else {
@@ -372,33 +347,16 @@ stdread_send(PyObject *op, PyObject *arg, PyObject **result)
 }
 
 static PyObject *
-stdread_iternext(PyObject *op)
-{
-    PyObject *result;
-    PySendResult sent = stdread_send(op, Py_None, &result);
-    return coro_leave(sent, result, true);
-}
-
-static PyObject *
-stdread_py_send(PyObject *op, PyObject *arg)
-{
-    PyObject *result;
-    PySendResult sent = stdread_send(op, arg, &result);
-    return coro_leave(sent, result, false);
-}
-
-static PyObject *
 stdread_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
 {
     StreamRead *self = (StreamRead *)op;
-    if (coro_check_thrown(args, nargs) < 0 || stdread_check_drivable(self) < 0) {
+    int state = coro_enter_throw(&self->coro, args, nargs);
+    if (state < 0) {
         return NULL;
     }
     PyObject *result = NULL;
     PySendResult sent = PYGEN_ERROR;
-    bool inside = self->state == STREAM_READ_PASSED_ON;
-    self->state = STREAM_READ_ACTIVE;
-    if (inside) {
+    if (state == STREAM_READ_PASSED_ON) {
         PyObject *name = self->loop->state->str_throw;
         sent = coro_throw_into(self->inner, name, args, nargs, &result);
         sent = stdread_passed_on(self, sent);
@@ -407,55 +365,25 @@ stdread_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
         stdread_give_up(self);
         coro_raise(args, nargs);
     }
-    return coro_leave(stdread_sent(self, sent), result, false);
+    return coro_leave(stdread_sent(self, sent), result);
 }
 
 static PyObject *
 stdread_py_close(PyObject *op, PyObject *Py_UNUSED(unused))
 {
     StreamRead *self = (StreamRead *)op;
-    if (self->state == STREAM_READ_FINISHED) {
+    if (self->coro.state == CORO_FINISHED) {
         Py_RETURN_NONE;
     }
-    if (stdread_check_drivable(self) < 0) {
+    if (coro_check_drivable(&self->coro) < 0) {
         return NULL;
     }
     PyObject *inner = self->inner;
     self->inner = NULL;
-    self->state = STREAM_READ_ACTIVE;
+    self->coro.state = CORO_ACTIVE;
     stdread_give_up(self);
     stdread_finish(self);
-    if (inner == NULL) {
-        Py_RETURN_NONE;
-    }
-    PyObject *result = call_method(inner, self->loop->state->str_close, NULL, NULL);
-    Py_DECREF(inner);
-    return result;
-}
-
-static PyObject *
-stdread_get_name(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyUnicode_FromString(((StreamRead *)op)->kind->name);
-}
-
-static PyObject *
-stdread_get_qualname(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyUnicode_FromFormat("StreamReader.%s", ((StreamRead *)op)->kind->name);
-}
-
-static PyObject *
-stdread_get_running(PyObject *op, void *Py_UNUSED(closure))
-{
-    return PyBool_FromLong(((StreamRead *)op)->state == STREAM_READ_ACTIVE);
-}
-
-static PyObject *
-stdread_repr(PyObject *op)
-{
-    return PyUnicode_FromFormat("<coroutine object StreamReader.%s at %p>",
-                                ((StreamRead *)op)->kind->name, op);
+    return coro_close_inner(inner, self->loop->state->str_close);
 }
 
 /* --------------------------------------------------------------------- the object */
@@ -473,6 +401,7 @@ stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
             return NULL;
         }
     }
+    coro_init(&self->coro, kind->qualname);
     self->kind = kind;
     self->loop = loop;
     self->reader = Py_NewRef(reader);
@@ -482,7 +411,6 @@ stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
     self->count = count;
     self->scanned = 0;
     self->has_waited = false;
-    self->state = STREAM_READ_NEW;
     /* A reader may have us for an attribute before anybody awaits us. */
     PyObject_GC_Track((PyObject *)self);
     return (PyObject *)self;
@@ -501,16 +429,23 @@ stdread_traverse(PyObject *op, visitproc visit, void *arg)
     return 0;
 }
 
+/* Nobody will drive it any more. */
+static void
+stdread_abandon(StreamRead *self)
+{
+    if (self->coro.state == CORO_NEW) {
+        coro_warn_unused(&self->coro);
+    }
+    stdread_give_up(self);
+    stdread_finish(self);
+}
+
 static int
 stdread_clear(PyObject *op)
 {
     StreamRead *self = (StreamRead *)op;
     if (self->loop != NULL) {
-        if (self->state == STREAM_READ_NEW) {
-            coro_warn_unused("StreamReader", self->kind->name);
-        }
-        stdread_give_up(self);
-        stdread_finish(self);
+        stdread_abandon(self);
         Py_CLEAR(self->loop);
     }
     return 0;
@@ -524,11 +459,7 @@ stdread_dealloc(PyObject *op)
     Loop *loop = self->loop;
     PyObject_GC_UnTrack(op);
     if (loop != NULL) { /* else the GC has cleared us */
-        if (self->state == STREAM_READ_NEW) {
-            coro_warn_unused("StreamReader", self->kind->name);
-        }
-        stdread_give_up(self);
-        stdread_finish(self);
+        stdread_abandon(self);
         self->loop = NULL;
     }
     if (loop == NULL || !freelist_give(&loop->spares.stream_reads, op)) {
@@ -539,18 +470,10 @@ stdread_dealloc(PyObject *op)
 }
 
 static PyMethodDef stream_read_methods[] = {
-    {"send", stdread_py_send, METH_O, PyDoc_STR("Resume with a value.")},
+    {"send", coro_py_send, METH_O, PyDoc_STR("Resume with a value.")},
     {"throw", METHOD(stdread_py_throw), METH_FASTCALL,
      PyDoc_STR("Raise an exception where the read waits.")},
     {"close", stdread_py_close, METH_NOARGS, PyDoc_STR("Give up: stop waiting.")},
-    {0},
-};
-
-/* No cr_await: who has it is asked for its cr_frame, and we have none. */
-static PyGetSetDef stream_read_getset[] = {
-    {"__name__", stdread_get_name, NULL, NULL, NULL},
-    {"__qualname__", stdread_get_qualname, NULL, NULL, NULL},
-    {"cr_running", stdread_get_running, NULL, NULL, NULL},
     {0},
 };
 
@@ -560,13 +483,13 @@ static PyType_Slot stream_read_slots[] = {
     {Py_tp_dealloc, stdread_dealloc},
     {Py_tp_traverse, stdread_traverse},
     {Py_tp_clear, stdread_clear},
-    {Py_tp_repr, stdread_repr},
+    {Py_tp_repr, coro_repr},
     {Py_tp_iter, PyObject_SelfIter},
-    {Py_tp_iternext, stdread_iternext},
+    {Py_tp_iternext, coro_iternext},
     {Py_am_await, PyObject_SelfIter},
     {Py_am_send, stdread_send},
     {Py_tp_methods, stream_read_methods},
-    {Py_tp_getset, stream_read_getset},
+    {Py_tp_getset, coro_getset},
     {0},
 };
 

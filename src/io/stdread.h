@@ -8,6 +8,7 @@
 #ifndef HOTLOOP_STDREAD_H
 #define HOTLOOP_STDREAD_H
 
+#include "awaitable/coro.h"
 #include "engine/loop.h"
 #include "io/stdview.h"
 
@@ -17,7 +18,7 @@ typedef struct StreamRead StreamRead;
 enum { STDREAD_MUST_WAIT = 0, STDREAD_DONE = 1, STDREAD_UNKNOWN = 2 };
 
 typedef struct StreamReadKind {
-    const char *name;     /* "readline" */
+    const char *qualname; /* "StreamReader.readline" */
     const char *waits_as; /* who waits, in asyncio's words: "readuntil" */
     StdMember member;     /* asyncio's method */
     /* Take what was asked for, or say that it is not there yet. */
@@ -25,16 +26,14 @@ typedef struct StreamReadKind {
                 PyObject **result);
 } StreamReadKind;
 
+/* What it may be doing beside what every coroutine may (coro.h). */
 typedef enum StreamReadState {
-    STREAM_READ_NEW,
-    STREAM_READ_WAITING,   /* `future` was yielded and is the reader's _waiter */
-    STREAM_READ_PASSED_ON, /* to `inner` */
-    STREAM_READ_ACTIVE,    /* on the C stack just now */
-    STREAM_READ_FINISHED,  /* owns nothing any more but the loop */
+    STREAM_READ_WAITING = CORO_SUSPENDED, /* for `future`, the reader's _waiter */
+    STREAM_READ_PASSED_ON,                /* to `inner` */
 } StreamReadState;
 
 struct StreamRead {
-    PyObject_HEAD
+    Coro coro;
     const StreamReadKind *kind;
     Loop *loop;         /* owned */
     PyObject *reader;   /* owned; NULL when finished */
@@ -44,19 +43,12 @@ struct StreamRead {
     Py_ssize_t count;   /* read, readexactly: bytes */
     Py_ssize_t scanned; /* readuntil: no separator begins before this */
     bool has_waited;
-    StreamReadState state;
 };
 
 /* A read that has not begun.  `reader` has been looked at, `loop` is its loop, and
  * `argument` may be NULL.  -> new or NULL */
 PyObject *stdread_new(Loop *loop, const StreamReadKind *kind, PyObject *reader,
                       PyObject *argument, Py_ssize_t count);
-
-/* The same method of asyncio's class, as it is now; args[0] is the reader.  -> a new
- * coroutine, or NULL */
-PyObject *
-stdread_call_stock(ModuleState *state, const StreamReadKind *kind,
-                   PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* The reader's loop if it is one of ours, or NULL without an exception.  -> borrowed */
 Loop *stdread_loop(const StdView *view);

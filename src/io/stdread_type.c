@@ -8,20 +8,20 @@
 
 #include "io/stdtake.h"
 
-static const StreamReadKind stdread_type_read = {"read", "read", STD_READ,
+static const StreamReadKind stdread_type_read = {"StreamReader.read", "read", STD_READ,
                                                  stdtake_some};
 static const StreamReadKind stdread_type_readexactly = {
-    "readexactly", "readexactly", STD_READEXACTLY, stdtake_exactly};
-static const StreamReadKind stdread_type_readuntil = {"readuntil", "readuntil",
-                                                      STD_READUNTIL, stdtake_until};
-static const StreamReadKind stdread_type_readline = {"readline", "readuntil",
-                                                     STD_READLINE, stdtake_until};
+    "StreamReader.readexactly", "readexactly", STD_READEXACTLY, stdtake_exactly};
+static const StreamReadKind stdread_type_readuntil = {
+    "StreamReader.readuntil", "readuntil", STD_READUNTIL, stdtake_until};
+static const StreamReadKind stdread_type_readline = {
+    "StreamReader.readline", "readuntil", STD_READLINE, stdtake_until};
 
-/* A call that is not ours to understand. */
+/* A call that is not ours to understand: that of asyncio's class, as it is now. */
 COLD static PyObject *
-stdread_type_call_others(ModuleState *state, PyObject *reader,
-                         const StreamReadKind *kind, PyObject *const *args,
-                         Py_ssize_t nargs, PyObject *kwnames)
+stdread_type_call_stock(const ModuleState *state, PyObject *reader,
+                        const StreamReadKind *kind, PyObject *const *args,
+                        Py_ssize_t nargs, PyObject *kwnames)
 {
     Py_ssize_t count = nargs + (kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames));
     PyObject **all = PyMem_New(PyObject *, (size_t)count + 1);
@@ -32,7 +32,13 @@ stdread_type_call_others(ModuleState *state, PyObject *reader,
     for (Py_ssize_t i = 0; i < count; i++) {
         all[i + 1] = args[i];
     }
-    PyObject *coro = stdread_call_stock(state, kind, all, nargs + 1, kwnames);
+    const char *name = coro_name(kind->qualname);
+    PyObject *method = PyObject_GetAttrString(state->streams.reader, name);
+    PyObject *coro = NULL;
+    if (method != NULL) {
+        coro = PyObject_Vectorcall(method, all, (size_t)nargs + 1, kwnames);
+        Py_DECREF(method);
+    }
     PyMem_Free(all);
     return coro;
 }
@@ -60,7 +66,7 @@ stdread_type_call(PyObject *reader, const StreamReadKind *kind, bool plain,
         PyErr_SetString(PyExc_RuntimeError, "asyncio's StreamReader is not known");
         return NULL;
     }
-    return stdread_type_call_others(state, reader, kind, args, nargs, kwnames);
+    return stdread_type_call_stock(state, reader, kind, args, nargs, kwnames);
 }
 
 /* Exactly one plain argument. */

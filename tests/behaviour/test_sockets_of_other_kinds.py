@@ -165,6 +165,20 @@ def test_thrown_into(loop, begun):
     assert_usable(loop)
 
 
+def test_a_stop_iteration_of_the_socket_is_no_result(loop):
+    class Stopped(socket.socket):
+        def recv(self, size):
+            raise StopIteration(17)
+
+    async def main():
+        with Stopped() as sock:
+            sock.setblocking(False)
+            with pytest.raises(RuntimeError, match="coroutine raised StopIteration"):
+                await loop.sock_recv(sock, 10)
+
+    run(loop, main())
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_closed(loop, begun):
     async def main():
