@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Long loads under which memory and descriptors must not grow (L1, L2, L5); see scripts/soak.
+"""Long loads under which memory and descriptors must not grow (L1, L2, L4, L5); see scripts/soak.
 
-python -m tests.lifetimes.soak [--short | --full] [L1] [L2] [L5]
+python -m tests.lifetimes.soak [--short | --full] [L1] [L2] [L4] [L5]
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ FULL = "--full" in sys.argv
 SHORT = "--short" in sys.argv  # a few seconds each, for test_soak.py
 CONNECTIONS = 10_000_000 if FULL else 5_000 if SHORT else 60_000
 MESSAGES = 10_000_000 if FULL else 40_000 if SHORT else 400_000
+WAITS = 10_000_000 if FULL else 10_000 if SHORT else 200_000
 MINUTES = 60.0 if FULL else 0.05 if SHORT else 1.0
 # Bytes that may come after the warm-up; a short one is hardly over by then.
 GROWTH = (256 if SHORT else 64) * 1024
@@ -150,6 +151,27 @@ async def messages() -> bool:
     return watch.judge() and good
 
 
+async def waits() -> bool:
+    """L4: tasks that time out in `wait_for` or are cancelled in it, a hundred at once."""
+    loop = asyncio.get_running_loop()
+
+    async def late():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(loop.create_future(), 0.0001)
+
+    watch = Watch("L4", GROWTH)
+    watch.look("0")
+    for tenth in range(1, 11):
+        for _ in range(WAITS // 1000):
+            tasks = [asyncio.create_task(late()) for _ in range(100)]
+            await asyncio.sleep(0)
+            for task in tasks[::2]:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        watch.look(f"{WAITS * tenth // 10:,}")
+    return watch.judge()
+
+
 def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext] | None:
     """A server's and a client's TLS settings, with a certificate made for now."""
     try:
@@ -241,7 +263,7 @@ def main() -> int:
     return 0 if all(results) else 1
 
 
-LOADS = {"L1": connections, "L2": messages, "L5": mixture}
+LOADS = {"L1": connections, "L2": messages, "L4": waits, "L5": mixture}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -39,5 +39,9 @@ def test_l2_messages_on_few_connections():
     load("L2")
 
 
+def test_l4_waits_that_time_out_or_are_cancelled():
+    load("L4")
+
+
 def test_l5_a_mixture_of_which_a_part_breaks_off():
     load("L5")
