@@ -31,6 +31,9 @@ addr_parse_numeric(Addr *self, int family, const char *host, uint16_t port)
     if (strchr(host, ':') == NULL || uv_ip6_addr(host, port, &self->in6) < 0) {
         return 0;
     }
+    if (self->in6.sin6_scope_id == 0 && strchr(host, '%') != NULL) {
+        return 0; /* there is no such link, and getaddrinfo() will say so */
+    }
     self->length = sizeof(self->in6);
     return 1;
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import socket
@@ -120,6 +121,36 @@ def test_ipv6_of_a_link_that_is_not_there(loop, link_local):
     free.sendto(b"?", nowhere)
     run_until(loop, lambda: protocol.errors)
     assert [error.errno for error in protocol.errors] == [refused.value.errno]
+    close_all(loop, free)
+
+
+def test_ipv6_of_a_link_whose_name_nobody_knows(loop):
+    """The name is looked up, and the answer reaches who sends."""
+    free, protocol = endpoint(loop, local_addr=("::", 0))
+    address = ("fe80::1%nonsense", 9)
+    free.sendto(b"?", address)
+    run_until(loop, lambda: protocol.errors)
+
+    async def send():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as plain:
+            plain.setblocking(False)
+            with pytest.raises(socket.gaierror):
+                await loop.sock_sendto(plain, b"?", address)
+            with pytest.raises(socket.gaierror):
+                await loop.sock_connect(plain, address)
+
+    run(loop, send())
+    assert [type(error) for error in protocol.errors] == [socket.gaierror]
+    close_all(loop, free)
+
+
+@pytest.mark.hotloop_only(reason="the socket module's sendto() forgets what the text says")
+def test_ipv6_the_link_in_the_text_is_the_one(loop, link_local):
+    address, _, _ = link_local
+    free, protocol = endpoint(loop, local_addr=("::", 0))
+    free.sendto(b"?", (f"{address}%lo", 9))
+    run_until(loop, lambda: protocol.errors)
+    assert [error.errno for error in protocol.errors] == [errno.ENETUNREACH]
     close_all(loop, free)
 
 
