@@ -184,13 +184,11 @@ stdtake_rest_of_line(const StreamRead *self, const StdView *view, PyObject *buff
     return *result == NULL ? -1 : STDREAD_DONE;
 }
 
-int
-stdtake_until(StreamRead *self, const StdView *view, PyObject *buffer,
-              PyObject **result)
+/* Look for the separator where it was not looked for yet. */
+static int
+stdtake_search(StreamRead *self, const StdView *view, PyObject *buffer,
+               const char *separator, Py_ssize_t length, PyObject **result)
 {
-    PyObject *separator = self->argument;
-    const char *needle = separator == NULL ? "\n" : PyBytes_AS_STRING(separator);
-    Py_ssize_t length = separator == NULL ? 1 : PyBytes_GET_SIZE(separator);
     PyObject *limit_object = stdview_get(view, STD_LIMIT);
     if (limit_object == NULL) {
         return -1;
@@ -199,22 +197,35 @@ stdtake_until(StreamRead *self, const StdView *view, PyObject *buffer,
     Py_DECREF(limit_object);
     const char *data = PyByteArray_AS_STRING(buffer);
     Py_ssize_t size = PyByteArray_GET_SIZE(buffer);
-    if (size - self->scanned >= length) {
-        const char *found = memmem(data + self->scanned, (size_t)(size - self->scanned),
-                                   needle, (size_t)length);
-        if (found != NULL && found - data <= limit) {
-            return stdtake_cut(view, buffer, found - data + length, result);
-        }
-        if (found != NULL) {
-            return stdtake_overrun(self, view, buffer,
-                                   "Separator is found, but chunk is longer than limit",
-                                   found - data);
-        }
-        self->scanned = size + 1 - length;
-        if (self->scanned > limit) {
-            return stdtake_overrun(self, view, buffer,
-                                   "Separator is not found, and chunk exceed the limit",
-                                   self->scanned);
+    const char *found = memmem(data + self->scanned, (size_t)(size - self->scanned),
+                               separator, (size_t)length);
+    if (found != NULL && found - data <= limit) {
+        return stdtake_cut(view, buffer, found - data + length, result);
+    }
+    if (found != NULL) {
+        return stdtake_overrun(self, view, buffer,
+                               "Separator is found, but chunk is longer than limit",
+                               found - data);
+    }
+    self->scanned = size + 1 - length;
+    return self->scanned <= limit
+               ? STDREAD_MUST_WAIT
+               : stdtake_overrun(self, view, buffer,
+                                 "Separator is not found, and chunk exceed the limit",
+                                 self->scanned);
+}
+
+int
+stdtake_until(StreamRead *self, const StdView *view, PyObject *buffer,
+              PyObject **result)
+{
+    PyObject *given = self->argument;
+    const char *separator = given == NULL ? "\n" : PyBytes_AS_STRING(given);
+    Py_ssize_t length = given == NULL ? 1 : PyBytes_GET_SIZE(given);
+    if (PyByteArray_GET_SIZE(buffer) - self->scanned >= length) {
+        int rc = stdtake_search(self, view, buffer, separator, length, result);
+        if (rc != STDREAD_MUST_WAIT) {
+            return rc;
         }
     }
     return stdview_flag(view, STD_EOF) == 0
