@@ -221,7 +221,7 @@ def test_unix_streams(loop, tmp_path, monkeypatch):
     run(loop, main())
 
 
-def test_l3_five_hundred_connections(loop):
+def test_l3_three_hundred_connections(loop):
     async def main():
         server, address = await echo_server(backlog=512)
         streams = await asyncio.gather(*(asyncio.open_connection(*address) for _ in range(300)))

@@ -73,8 +73,7 @@ def test_c6_a_timer_made_after_a_long_callback_counts_from_now(loop):
     assert fired[0] >= 0.01
 
 
-def test_p10_overdue_timers_fire_once_each_in_order(loop):
-    """A stop of the whole process looks to the loop like one slow callback."""
+def test_c6_overdue_timers_fire_once_each_in_order(loop):
     seen = []
     for number in range(20):
         loop.call_later(0.001 * (number + 1), seen.append, number)

@@ -220,8 +220,8 @@ def in_folder(folder):
         yield
 
 
-def test_a_session_of_s_server_is_used_again(loop, certificates):
-    """Its tickets come after the handshake; the next connection may bring one."""
+def test_a_session_of_s_server_has_a_ticket(loop, certificates):
+    """It comes after the handshake. asyncio has no way to bring it to the next connection."""
     with s_server(loop, certificates, "1.3", "-rev", "-quiet") as (_, transport, protocol):
         transport.write(b"ab\n")
         run_until(loop, lambda: protocol.data == b"ba\n")
