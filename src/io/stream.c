@@ -352,7 +352,7 @@ stream_read_socket(StreamOrigin *origin, PyObject *sock, bool dup)
 {
     const ModuleState *state = origin->loop->state;
     origin->family = object_int_attribute(sock, state->str_family);
-    if (origin->family < 0) {
+    if (origin->family < 0 && PyErr_Occurred()) {
         return -1;
     }
     origin->proto = object_int_attribute(sock, state->str_proto);

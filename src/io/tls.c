@@ -20,9 +20,7 @@
 #include "io/write.h"
 
 enum {
-    TLS_HIGH_WATER = 512 * 1024, /* bytes; asyncio's defaults */
-    TLS_READ_HIGH = 256 * 1024,
-    TLS_HANDSHAKE_SECONDS = 60,
+    TLS_HANDSHAKE_SECONDS = 60, /* asyncio's defaults */
     TLS_SHUTDOWN_SECONDS = 30,
 };
 
@@ -171,9 +169,6 @@ tls_call_made(Tls *self)
     }
     self->app_state = TLS_APP_MADE;
     Transport *transport = &self->transport;
-    if (CONSUMER_HAS(transport, made)) {
-        return consumer_call(transport->consumer->made, transport);
-    }
     PyObject *result = transport_call(
         transport, transport->loop->state->str_connection_made, (PyObject *)self);
     Py_XDECREF(result);
@@ -251,16 +246,10 @@ tls_call_eof(Tls *self)
         return 0;
     }
     self->app_state = TLS_APP_EOF;
-    int keep_open;
-    if (CONSUMER_HAS(transport, eof)) {
-        keep_open = consumer_call(transport->consumer->eof, transport);
-    }
-    else {
-        PyObject *result =
-            transport_call(transport, transport->loop->state->str_eof_received, NULL);
-        keep_open = result == NULL ? -1 : PyObject_IsTrue(result);
-        Py_XDECREF(result);
-    }
+    PyObject *result =
+        transport_call(transport, transport->loop->state->str_eof_received, NULL);
+    int keep_open = result == NULL ? -1 : PyObject_IsTrue(result);
+    Py_XDECREF(result);
     if (keep_open < 0) {
         return errors_must_leave() ? -1
                                    : tls_fatal(self, "Error calling eof_received()");
@@ -529,30 +518,15 @@ tls_find_consumer(Transport *stream, const Consumer **consumer, PyObject **found
 
 /* -------------------------------------------------------------------- making */
 
-/* What transport.c asks of us: the stream below does the rest. */
+/* The descriptor is the stream's. */
 static void
-tls_op_nothing(Transport *Py_UNUSED(transport))
+tls_release(Transport *Py_UNUSED(transport))
 {
 }
 
-static int
-tls_op_flush(Transport *transport)
-{
-    return tls_data_flush((Tls *)transport);
-}
-
-static size_t
-tls_op_unsent(const Transport *transport)
-{
-    return ((const Tls *)transport)->backlog.bytes;
-}
-
+/* All that transport.c asks of us: closing and flow control are our own. */
 static const TransportOps tls_ops = {
-    .stop_reading = tls_op_nothing,
-    .flush = tls_op_flush,
-    .drop = tls_op_nothing,
-    .unsent = tls_op_unsent,
-    .release = tls_op_nothing,
+    .release = tls_release,
 };
 
 /* A time limit as it was given, or asyncio's.  -> new, or NULL with ValueError */

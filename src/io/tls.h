@@ -21,6 +21,11 @@
 #include "io/consumer.h"
 #include "io/tls_wire.h"
 
+enum { /* bytes; asyncio's defaults */
+    TLS_HIGH_WATER = 512 * 1024,
+    TLS_READ_HIGH = 256 * 1024,
+};
+
 typedef enum TlsState {
     TLS_UNWRAPPED, /* before the first byte, and after the last */
     TLS_HANDSHAKE,

@@ -548,27 +548,21 @@ tls_data_unsent(Tls *self)
 
 /* 0 or -1 */
 static int
-tls_data_call_flow(Tls *self, PyObject *name, ConsumerCall stand_in,
-                   const char *message)
+tls_data_call_flow(Tls *self, PyObject *name, const char *message)
 {
-    Transport *transport = &self->transport;
-    int rc = -1;
+    const Transport *transport = &self->transport;
     if (transport->protocol == NULL) {
         return 0;
     }
-    if (stand_in != NULL) {
-        rc = consumer_call(stand_in, transport);
+    PyObject *protocol = Py_NewRef(transport->protocol);
+    PyObject *result = call_method(protocol, name, NULL, NULL);
+    Py_DECREF(protocol);
+    if (result == NULL) {
+        return loop_report(transport->loop, message, "transport", (PyObject *)self,
+                           "protocol", (PyObject *)self, NULL);
     }
-    else {
-        PyObject *protocol = Py_NewRef(transport->protocol);
-        PyObject *result = call_method(protocol, name, NULL, NULL);
-        Py_DECREF(protocol);
-        Py_XDECREF(result);
-        rc = result == NULL ? -1 : 0;
-    }
-    return rc < 0 ? loop_report(transport->loop, message, "transport", (PyObject *)self,
-                                "protocol", (PyObject *)self, NULL)
-                  : 0;
+    Py_DECREF(result);
+    return 0;
 }
 
 int
@@ -576,7 +570,6 @@ tls_data_check_marks(Tls *self)
 {
     Transport *transport = &self->transport;
     const ModuleState *state = transport->loop->state;
-    const Consumer *consumer = transport->consumer;
     size_t size = self->backlog.bytes;
     if (self->writing_paused) {
         Py_ssize_t outgoing = tls_ssl_outgoing(self);
@@ -589,13 +582,11 @@ tls_data_check_marks(Tls *self)
     if (size >= transport->high_water && size > 0 && !transport->writing_paused) {
         transport->writing_paused = true;
         return tls_data_call_flow(self, state->str_pause_writing,
-                                  consumer == NULL ? NULL : consumer->pause_writing,
                                   "protocol.pause_writing() failed");
     }
     if (size <= transport->low_water && transport->writing_paused) {
         transport->writing_paused = false;
         return tls_data_call_flow(self, state->str_resume_writing,
-                                  consumer == NULL ? NULL : consumer->resume_writing,
                                   "protocol.resume_writing() failed");
     }
     return 0;

@@ -16,12 +16,6 @@
 
 /* -------------------------------------------------------------------- making */
 
-static inline PyObject *
-tls_transport_none_to_null(PyObject *op)
-{
-    return op == Py_None ? NULL : op;
-}
-
 PyObject *
 tls_transport_py_make(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                       PyObject *kwnames)
@@ -48,11 +42,11 @@ tls_transport_py_make(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     TlsOrigin origin = {
         .protocol = given[0],
         .sslcontext = given[1],
-        .waiter = tls_transport_none_to_null(given[2]),
+        .waiter = object_unless_none(given[2]),
         .server_side = server_side,
         .server_hostname = has_name ? given[4] : NULL,
-        .handshake_timeout = tls_transport_none_to_null(given[5]),
-        .shutdown_timeout = tls_transport_none_to_null(given[6]),
+        .handshake_timeout = object_unless_none(given[5]),
+        .shutdown_timeout = object_unless_none(given[6]),
         .skip_made = !call_made,
     };
     return tls_new((Loop *)op, &origin);
@@ -198,7 +192,7 @@ tls_transport_py_abort(PyObject *op, PyObject *Py_UNUSED(unused))
 static PyObject *
 tls_transport_py__force_close(PyObject *op, PyObject *exc)
 {
-    exc = tls_transport_none_to_null(exc);
+    exc = object_unless_none(exc);
     return tls_abort((Tls *)op, exc) < 0 ? NULL : Py_NewRef(Py_None);
 }
 
@@ -251,32 +245,6 @@ tls_transport_py_get_read_buffer_size(PyObject *op, PyObject *Py_UNUSED(unused))
 
 /* --------------------------------------------------------------------- marks */
 
-/* (high, low) with asyncio's defaults for what is missing.  0 or -1 */
-static int
-tls_transport_parse_marks(PyObject *const *given, Py_ssize_t standard, size_t *high,
-                          size_t *low)
-{
-    bool has_high = given[0] != NULL && given[0] != Py_None;
-    bool has_low = given[1] != NULL && given[1] != Py_None;
-    Py_ssize_t bottom = has_low ? PyNumber_AsSsize_t(given[1], NULL) : 0;
-    Py_ssize_t top = has_high ? PyNumber_AsSsize_t(given[0], NULL) : standard;
-    if (PyErr_Occurred()) {
-        return -1;
-    }
-    if (!has_high && has_low) {
-        top = bottom > PY_SSIZE_T_MAX / 4 ? PY_SSIZE_T_MAX : 4 * bottom;
-    }
-    bottom = has_low ? bottom : top / 4;
-    if (top < bottom || bottom < 0) {
-        PyErr_Format(PyExc_ValueError, "high (%zd) must be >= low (%zd) must be >= 0",
-                     top, bottom);
-        return -1;
-    }
-    *high = (size_t)top;
-    *low = (size_t)bottom;
-    return 0;
-}
-
 static PyObject *
 tls_transport_py_set_write_buffer_limits(PyObject *op, PyObject *const *args,
                                          Py_ssize_t nargs, PyObject *kwnames)
@@ -287,8 +255,8 @@ tls_transport_py_set_write_buffer_limits(PyObject *op, PyObject *const *args,
     Transport *transport = &self->transport;
     PyObject *given[2];
     if (args_parse(&spec, args, nargs, kwnames, given) < 0
-        || tls_transport_parse_marks(given, 512 * 1024, &transport->high_water,
-                                     &transport->low_water)
+        || transport_parse_marks(given, TLS_HIGH_WATER, &transport->high_water,
+                                 &transport->low_water)
                < 0
         || tls_data_check_marks(self) < 0)
     {
@@ -305,8 +273,8 @@ tls_transport_py_set_read_buffer_limits(PyObject *op, PyObject *const *args,
     Tls *self = (Tls *)op;
     PyObject *given[2];
     if (args_parse(&spec, args, nargs, kwnames, given) < 0
-        || tls_transport_parse_marks(given, 256 * 1024, &self->read_high,
-                                     &self->read_low)
+        || transport_parse_marks(given, TLS_READ_HIGH, &self->read_high,
+                                 &self->read_low)
                < 0
         || tls_data_check_reading(self) < 0)
     {

@@ -338,11 +338,29 @@ transport_parse_mark(PyObject *value, Py_ssize_t absent)
     return PyNumber_AsSsize_t(value, NULL);
 }
 
-static PyObject *
-transport_bad_marks(Py_ssize_t high, Py_ssize_t low)
+int
+transport_parse_marks(PyObject *const *given, Py_ssize_t standard, size_t *high,
+                      size_t *low)
 {
-    return PyErr_Format(PyExc_ValueError,
-                        "high (%zd) must be >= low (%zd) must be >= 0", high, low);
+    const Py_ssize_t quarter = PY_SSIZE_T_MAX / 4;
+    bool has_low = given[1] != NULL && given[1] != Py_None;
+    Py_ssize_t bottom = transport_parse_mark(given[1], standard / 4);
+    Py_ssize_t wide = bottom > quarter    ? PY_SSIZE_T_MAX
+                      : bottom < -quarter ? PY_SSIZE_T_MIN
+                                          : 4 * bottom;
+    Py_ssize_t top = PyErr_Occurred() ? -1 : transport_parse_mark(given[0], wide);
+    if (PyErr_Occurred()) {
+        return -1;
+    }
+    bottom = has_low ? bottom : top / 4 - (top % 4 < 0); /* rounded as by Python */
+    if (top < bottom || bottom < 0) {
+        PyErr_Format(PyExc_ValueError, "high (%zd) must be >= low (%zd) must be >= 0",
+                     top, bottom);
+        return -1;
+    }
+    *high = (size_t)top;
+    *low = (size_t)bottom;
+    return 0;
 }
 
 PyObject *
@@ -353,23 +371,13 @@ transport_py_set_write_buffer_limits(PyObject *op, PyObject *const *args,
         "set_write_buffer_limits", 0, 2, {"high", "low", NULL}};
     Transport *self = (Transport *)op;
     PyObject *given[2];
-    if (args_parse(&spec, args, nargs, kwnames, given) < 0) {
+    if (args_parse(&spec, args, nargs, kwnames, given) < 0
+        || transport_parse_marks(given, TRANSPORT_HIGH_WATER, &self->high_water,
+                                 &self->low_water)
+               < 0)
+    {
         return NULL;
     }
-    bool has_low = given[1] != NULL && given[1] != Py_None;
-    Py_ssize_t low = transport_parse_mark(given[1], TRANSPORT_LOW_WATER);
-    Py_ssize_t quarter = PY_SSIZE_T_MAX / 4;
-    Py_ssize_t wide = low < 0 ? 0 : low > quarter ? PY_SSIZE_T_MAX : 4 * low;
-    Py_ssize_t high = PyErr_Occurred() ? -1 : transport_parse_mark(given[0], wide);
-    if (PyErr_Occurred()) {
-        return NULL;
-    }
-    low = has_low ? low : high / 4;
-    if (high < low || low < 0) {
-        return transport_bad_marks(high, low);
-    }
-    self->high_water = (size_t)high;
-    self->low_water = (size_t)low;
     if (!self->ended && transport_check_high(self) < 0) {
         return NULL;
     }

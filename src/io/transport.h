@@ -164,6 +164,11 @@ void transport_end(Transport *self, PyObject *exc);
 /* logger.debug(format, self) when the loop is in debug mode. */
 void transport_debug_log(Transport *self, const char *format);
 
+/* given: high and low of set_*_buffer_limits(), NULL or None for those left out;
+ * `standard` is asyncio's high mark, in bytes.  0 or -1. */
+int transport_parse_marks(PyObject *const *given, Py_ssize_t standard, size_t *high,
+                          size_t *low);
+
 int transport_traverse(Transport *self, visitproc visit, void *arg);
 void transport_clear(Transport *self);
 

@@ -78,11 +78,20 @@ def test_limits_follow_from_each_other(loop, stream_kind, given, expected):
         assert transport.get_write_buffer_limits() == expected
 
 
-@pytest.mark.parametrize("given", [{"high": 1, "low": 2}, {"high": 1, "low": -1}, {"high": -1}])
-def test_a21_senseless_limits(loop, stream_kind, given):
+@pytest.mark.parametrize(
+    ("given", "high", "low"),
+    [
+        ({"high": 1, "low": 2}, 1, 2),
+        ({"high": 1, "low": -1}, 1, -1),
+        ({"high": -5}, -5, -2),
+        ({"low": -1}, -4, -1),
+    ],
+)
+def test_a21_senseless_limits(loop, stream_kind, given, high, low):
     with connected(loop, stream_kind) as (transport, _, _):
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError) as caught:
             transport.set_write_buffer_limits(**given)
+        assert str(caught.value) == f"high ({high}) must be >= low ({low}) must be >= 0"
         assert transport.get_write_buffer_limits() == (16 * 1024, 64 * 1024)
 
 
