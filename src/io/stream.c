@@ -572,6 +572,15 @@ stream_get__server(PyObject *op, void *Py_UNUSED(unused))
     return object_or_none(server);
 }
 
+/* Libraries that make a transport of theirs out of ours tell the server so. */
+static int
+stream_set__server(PyObject *op, PyObject *value, void *Py_UNUSED(unused))
+{
+    bool is_none = value == NULL || value == Py_None;
+    Py_XSETREF(((Stream *)op)->transport.server, is_none ? NULL : Py_NewRef(value));
+    return 0;
+}
+
 /* loop.start_tls() asks for it. */
 static PyObject *
 stream_get__start_tls_compatible(PyObject *Py_UNUSED(op), void *Py_UNUSED(unused))
@@ -594,7 +603,7 @@ PyGetSetDef stream_getset[] = {
     {"_protocol", stream_get__protocol, NULL, NULL, NULL},
     {"_protocol_connected", stream_get__protocol_connected, NULL, NULL, NULL},
     {"_sendfile_compatible", stream_get__sendfile_compatible, NULL, NULL, NULL},
-    {"_server", stream_get__server, NULL, NULL, NULL},
+    {"_server", stream_get__server, stream_set__server, NULL, NULL},
     {"_sock", stream_get__sock, NULL, NULL, NULL},
     {"_start_tls_compatible", stream_get__start_tls_compatible, NULL, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},

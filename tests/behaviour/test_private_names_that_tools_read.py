@@ -338,6 +338,23 @@ def test_of_an_accepted_connection(loop):
     assert served.transport._server is None
 
 
+def test_a_server_by_hand(loop, stream_kind):
+    class Server:
+        def __init__(self):
+            self.calls = []
+
+        def _detach(self, *transports):
+            self.calls.append(transports)
+
+    server = Server()
+    with connected(loop, stream_kind) as (transport, protocol, _):
+        transport._server = server
+        assert transport._server is server
+        transport.abort()
+        run_until(loop, lambda: protocol.lost)
+        assert len(server.calls) == 1 and transport._server is None
+
+
 @pytest.mark.parametrize("side", ["read", "write"])
 def test_of_pipes(loop, side):
     ends = [open(end, mode, 0) for end, mode in zip(os.pipe(), ("rb", "wb"), strict=True)]

@@ -17,14 +17,13 @@ from unittest import mock
 
 from .loops import Kind
 
-# Whole files that test the inside of the stdlib's own loops, or of a tool beside asyncio.
+# Whole files that test the inside of the stdlib's own loops.
 NOT_OURS = {
     "test_selector_events": "the inside of the stdlib's selector loop and its transports",
     "test_proactor_events": "the inside of the stdlib's proactor loop",
     "test_windows_events": "Windows only",
     "test_windows_utils": "Windows only",
     "test_ctrl_c_in_proactor_loop_helper": "Windows only",
-    "test_tools": "the stdlib's inspector of other processes, which reads its own objects only",
 }
 
 # Classes that never touch the loop, Task or Future under test. "*" is every file.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 import warnings
 
@@ -28,6 +29,57 @@ def _(t: Trial) -> None:
 
     async def main():
         assert asyncio.get_event_loop() is t.loop
+
+    t.run(main())
+
+
+@row("Task.cancel(msg)", (3, 9))
+def _(t: Trial) -> None:
+    async def main():
+        task = asyncio.create_task(asyncio.sleep(100))
+        await asyncio.sleep(0)
+        task.cancel("enough")
+        with raises(asyncio.CancelledError, "enough"):
+            await task
+
+    t.run(main())
+
+
+@row("Task.get_context", (3, 12))
+def _(t: Trial) -> None:
+    context = contextvars.copy_context()
+
+    async def main():
+        task = asyncio.create_task(asyncio.sleep(0), context=context)
+        assert task.get_context() is context
+        await task
+
+    t.run(main())
+
+
+@row("_swap_current_task", (3, 12))
+def _(t: Trial) -> None:
+    async def main():
+        this = asyncio.current_task()
+        other = asyncio.create_task(asyncio.sleep(0))
+        assert asyncio.tasks._swap_current_task(t.loop, other) is this
+        assert asyncio.current_task() is other
+        assert asyncio.tasks._swap_current_task(t.loop, this) is other
+        assert asyncio.current_task() is this
+        await other
+
+    t.run(main())
+
+
+@row("Queue.shutdown", (3, 13))
+def _(t: Trial) -> None:
+    async def main():
+        queue = asyncio.Queue()
+        waiting = asyncio.create_task(queue.get())
+        await asyncio.sleep(0)
+        queue.shutdown()
+        with raises(asyncio.QueueShutDown):
+            await waiting
 
     t.run(main())
 
