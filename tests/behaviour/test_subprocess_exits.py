@@ -522,13 +522,7 @@ class TestChildWatchers:
     @pytest.mark.filterwarnings("ignore:.*ChildWatcher.*:DeprecationWarning")
     @pytest.mark.parametrize(
         "name",
-        [
-            "ThreadedChildWatcher",
-            "PidfdChildWatcher",
-            "SafeChildWatcher",
-            "FastChildWatcher",
-            "MultiLoopChildWatcher",
-        ],
+        ["ThreadedChildWatcher", "PidfdChildWatcher", "SafeChildWatcher", "FastChildWatcher"],
     )
     def test_each_may_be_set(self, loop, loop_kind, name, monkeypatch):
         """And is asked, but for the two that do no more than a loop of ours itself."""
