@@ -522,7 +522,13 @@ class TestChildWatchers:
     @pytest.mark.filterwarnings("ignore:.*ChildWatcher.*:DeprecationWarning")
     @pytest.mark.parametrize(
         "name",
-        ["ThreadedChildWatcher", "PidfdChildWatcher", "SafeChildWatcher", "FastChildWatcher"],
+        [
+            "ThreadedChildWatcher",
+            "PidfdChildWatcher",
+            "SafeChildWatcher",
+            "FastChildWatcher",
+            "MultiLoopChildWatcher",
+        ],
     )
     def test_each_may_be_set(self, loop, loop_kind, name, monkeypatch):
         """And is asked, but for the two that do no more than a loop of ours itself."""
@@ -547,9 +553,10 @@ class TestChildWatchers:
             assert run(loop, main()) == 6
             assert asyncio.get_child_watcher() is watcher
         finally:
-            watcher.attach_loop(None)
-            watcher.close()
+            # Last: MultiLoopChildWatcher installs its handler of SIGCHLD again when the policy
+            # tells it of a loop, or of none, after its close().
             asyncio.set_event_loop(None)
+            watcher.close()
 
     @pytest.mark.filterwarnings("ignore:.*child_watcher.*:DeprecationWarning")
     @pytest.mark.filterwarnings("ignore:.*ChildWatcher.*:DeprecationWarning")
