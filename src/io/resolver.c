@@ -621,6 +621,25 @@ resolver_py_getaddrinfo(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
 
 /* -------------------------------------------------------------- getnameinfo */
 
+/* Every spelling of a number that libc knows.  0, or -1 with socket.gaierror. */
+static int
+resolver_parse_number(Loop *loop, const char *host, int port, Addr *addr)
+{
+    char service[16];
+    PyOS_snprintf(service, sizeof(service), "%d", port);
+    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *infos = NULL;
+    int error = getaddrinfo(host, service, &hints, &infos);
+    if (error != 0) {
+        resolver_raise(loop, error, errno);
+        return -1;
+    }
+    addr->length = infos->ai_addrlen;
+    memcpy(&addr->storage, infos->ai_addr, infos->ai_addrlen);
+    freeaddrinfo(infos);
+    return 0;
+}
+
 /* (host, port[, flowinfo[, scope_id]]) with a numeric host.  0 or -1. */
 static int
 resolver_parse_sockaddr(Loop *loop, PyObject *tuple, Addr *addr)
@@ -645,18 +664,9 @@ resolver_parse_sockaddr(Loop *loop, PyObject *tuple, Addr *addr)
     if (PySys_Audit("socket.getnameinfo", "(O)", tuple) < 0) {
         return -1;
     }
-    char service[16];
-    PyOS_snprintf(service, sizeof(service), "%d", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_DGRAM, .ai_flags = AI_NUMERICHOST};
-    struct addrinfo *infos = NULL;
-    int error = getaddrinfo(host, service, &hints, &infos);
-    if (error != 0) {
-        resolver_raise(loop, error, errno);
+    if (resolver_parse_number(loop, host, port, addr) < 0) {
         return -1;
     }
-    addr->length = infos->ai_addrlen;
-    memcpy(&addr->storage, infos->ai_addr, infos->ai_addrlen);
-    freeaddrinfo(infos);
     if (addr->any.sa_family == AF_INET6) {
         addr->in6.sin6_flowinfo = htonl(flowinfo);
         addr->in6.sin6_scope_id = scope_id;

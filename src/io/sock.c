@@ -273,8 +273,11 @@ sock_is_literal(SockOp *self)
     if (!PyUnicode_Check(host) || !PyLong_CheckExact(port)) {
         return false;
     }
-    if (PyUnicode_GET_LENGTH(host) == 0 || PyUnicode_READ_CHAR(host, 0) == '<') {
-        return false;                    /* '' and '<broadcast>' */
+    Py_ssize_t length = PyUnicode_GET_LENGTH(host);
+    if (length == 0 || PyUnicode_READ_CHAR(host, 0) == '<'
+        || PyUnicode_FindChar(host, '%', 0, length, 1) >= 0)
+    {
+        return false; /* '', '<broadcast>'; "fe80::1%eth0", whatever scope id follows */
     }
     Addr addr;
     int rc = addr_parse(&addr, self->family, address);

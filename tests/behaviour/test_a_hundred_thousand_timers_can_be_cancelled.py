@@ -63,7 +63,7 @@ def test_l7_the_time_is_not_quadratic(loop):
             handle.cancel()
         return time.process_time() - started
 
-    gc.disable()            # its share grows with what is alive, in either loop
+    gc.disable()  # its share grows with what is alive, in either loop
     try:
         measure(1000)
         small = min(measure(10_000) for _ in range(5))

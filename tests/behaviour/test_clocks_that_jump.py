@@ -2,16 +2,14 @@
 """C1, C2, C5: clocks that are moved while the loop runs, or that count from long ago."""
 
 import json
-import sys
 
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import child
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="the clocks are moved by a library that is preloaded"
-)
+pytestmark = PRELOADS
 DAY = 86_400
 HEAD = """
 import asyncio, ctypes, json, sys, time

@@ -79,7 +79,8 @@ def link_local():
             if scope == "20" and not int(flags, 16) & 0x48:  # neither refused nor not yet tried
                 address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))
                 return address, interface, int(number, 16)
-    pytest.skip("no interface of this machine has a link-local address")
+    # No other address has a scope, and giving one to an interface would change the machine.
+    pytest.skip("no interface of this machine has an IPv6 address of its link, fe80::...")
 
 
 def test_ipv6_with_its_scope(loop, link_local):
@@ -109,6 +110,18 @@ def test_ipv6_with_its_scope(loop, link_local):
     run_until(loop, lambda: answered.data)
     assert answered.data == [(b"answer", (address, port, 0, number))]
     close_all(loop, near, far, free)
+
+
+def test_ipv6_of_two_links_is_that_of_the_text(loop, link_local):
+    address, interface, number = link_local
+
+    async def connect():
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as plain:
+            plain.setblocking(False)
+            await loop.sock_connect(plain, (f"{address}%{interface}", 9, 0, number + 1_000_000))
+            return plain.getpeername()
+
+    assert run(loop, connect()) == (address, 9, 0, number)
 
 
 def test_ipv6_of_a_link_that_is_not_there(loop, link_local):

@@ -6,11 +6,11 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import socket
-import sys
 
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.datagrams import Datagrams, close_all, endpoint, pair
 from tests.tools import LIMIT, PY, child_output, run, run_until, settle, turns
 
@@ -84,7 +84,7 @@ loop.close()
 
 
 @pytest.mark.hotloop_only(reason="asyncio makes a call for each datagram")
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 def test_a_burst_is_few_system_calls(loop_kind):
     """64 in one call on the way out, 32 on the way in."""
     said = child_output(CALLS, str(MANY), kind=loop_kind, env=preloaded("faults.c"))

@@ -5,11 +5,11 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import PY, assert_usable, child_output, run, run_until
 
 
@@ -192,6 +192,6 @@ print("done")
 
 
 @pytest.mark.hotloop_only(reason="asyncio's loops have nothing to renew")
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 def test_p5_a_child_that_cannot_renew_a_loop_is_told_and_the_parent_goes_on():
     assert child_output(REFUSED, kind="hotloop", env=preloaded("faults.c")) == "done\n"

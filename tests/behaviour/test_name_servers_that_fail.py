@@ -2,14 +2,12 @@
 """D1, D2: what a name server's failure gives, and what its silence costs: nothing."""
 
 import json
-import sys
-
-import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import child
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+pytestmark = PRELOADS
 
 
 def run_child(source, kind):

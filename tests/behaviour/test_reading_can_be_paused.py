@@ -87,6 +87,7 @@ def test_f17_pausing_and_resuming_in_data_received(loop, stream_kind):
 def test_pausing_in_connection_made(loop, loop_kind, stream_kind):
     if loop_kind == "asyncio" and sys.version_info < (3, 11, 5):
         pytest.skip("asyncio read on all the same in the first versions of 3.11")
+
     class Pauses(Recorder):
         def connection_made(self, transport):
             super().connection_made(transport)

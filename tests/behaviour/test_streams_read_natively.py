@@ -193,15 +193,18 @@ def test_a_reader_that_is_not_as_it_was_made_is_left_alone(loop, mark):
 
     found = run(loop, main())
     assert found[-1] is asyncio.StreamReader
-    assert found[:-1] == {
-        "data": [None, False, b"before data"],
-        "the end": [None, True, b""],
-        "an exception": [None, False, "OSError('early')"],
-        "an attribute": [1, False, b"data"],
-        "a method": [None, "mine", b"data"],
-        "a dict": [1, False, b"data"],
-        "the buffer": [None, False, b"data"],
-    }[next(name for name, value in MARKS.items() if value is mark)]
+    assert (
+        found[:-1]
+        == {
+            "data": [None, False, b"before data"],
+            "the end": [None, True, b""],
+            "an exception": [None, False, "OSError('early')"],
+            "an attribute": [1, False, b"data"],
+            "a method": [None, "mine", b"data"],
+            "a dict": [1, False, b"data"],
+            "the buffer": [None, False, b"data"],
+        }[next(name for name, value in MARKS.items() if value is mark)]
+    )
 
 
 @pytest.mark.parametrize("name", ["__init__", "__del__"])

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import child, child_output, run, settle
 
 PIPE, DEVNULL, STDOUT = subprocess.PIPE, subprocess.DEVNULL, subprocess.STDOUT
@@ -74,7 +75,7 @@ loop.close()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 def test_children_start_by_vfork(loop_kind):
     """Every call of fork() fails, and only what cannot do without it is refused."""
     lines = child_output(NO_FORK, kind=loop_kind, env=preloaded("faults.c")).splitlines()

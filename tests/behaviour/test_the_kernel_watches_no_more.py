@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: MIT
 """E4, E5: the kernel refuses to watch a descriptor, or to make it one: the caller hears of it."""
 
-import sys
-
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import child
 
 SOURCE = """
@@ -54,7 +53,7 @@ loop.close()
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 def test_e5_the_caller_hears_of_it_and_nothing_is_left(loop_kind):
     done = child(SOURCE, kind=loop_kind, env=preloaded("faults.c"))
     assert done.returncode == 0, done.stderr
@@ -108,7 +107,7 @@ for name in b"epoll_ctl", b"epoll_create1", b"socketpair":
 
 
 @pytest.mark.hotloop_only(reason="asyncio makes its selector with the loop")
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 def test_e5_a_new_loop_whose_first_descriptor_is_refused_works_later():
     done = child(FIRST, kind="hotloop", env=preloaded("faults.c"))
     assert done.returncode == 0, done.stderr
@@ -206,7 +205,7 @@ loop.close()
 
 
 @pytest.mark.hotloop_only(reason="asyncio's endpoints watch later, when nobody waits for it")
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 def test_e4_e5_who_makes_an_endpoint_hears_of_it_and_a_server_goes_on():
     done = child(ENDPOINTS, kind="hotloop", env=preloaded("faults.c"))
     assert done.returncode == 0, done.stderr

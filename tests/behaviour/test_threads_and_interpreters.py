@@ -11,6 +11,7 @@ import pytest
 
 import hotloop
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import PY, TESTS, assert_usable, child, child_output, run
 
 NEW_LIBUV = tuple(map(int, hotloop.libuv_version().split(".")[:2])) >= (1, 45)
@@ -232,7 +233,7 @@ print(woken == list(range(20)), sum(hits) > 0)
 
 
 @pytest.mark.no_sanitizer  # the preloaded library is for one thread, and here two use it
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 @pytest.mark.skipif(NEW_LIBUV, reason="libuv 1.53 aborts; Linux never interrupts this write")
 @pytest.mark.hotloop_only(reason="asyncio writes by a socket's send")
 def test_s3_the_write_that_wakes_the_loop_is_interrupted(loop_kind):

@@ -235,9 +235,7 @@ def test_the_ssl_object_says_goodbye(loop, certificates, side, version):
 
 @pytest.mark.parametrize("out", [False, True], ids=["", "out"])
 @pytest.mark.parametrize("left", ["nothing", "half a record", "a record"])
-def test_what_is_under_way_goes_back_with_the_session(
-    loop, certificates, side, version, left, out
-):
+def test_what_is_under_way_goes_back_with_the_session(loop, certificates, side, version, left, out):
     """close() gives the session back to the ssl module, with all that OpenSSL has not taken yet."""
     with secured(loop, certificates, side=side, version=version) as (transport, protocol, peer):
         record = peer.encrypted(b"comes late") if left != "nothing" else b""

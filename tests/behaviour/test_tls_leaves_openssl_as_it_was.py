@@ -5,12 +5,12 @@ Everybody in the process uses the same ones: the ssl module, hashlib, other exte
 """
 
 import ssl
-import sys
 import sysconfig
 
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import child, child_output
 
 FILES = """
@@ -75,10 +75,7 @@ loop.close()
 
 
 @pytest.mark.no_sanitizer  # malloc is the sanitizer's there
-@pytest.mark.skipif(
-    sys.platform != "linux",
-    reason="malloc() is replaced by LD_PRELOAD, and our code found in /proc: both are Linux's",
-)
+@PRELOADS
 def test_no_error_is_left_in_the_queue_when_memory_runs_out(loop_kind, tls_driver, certificates):
     """The next call of anybody in this thread would take it for an error of its own."""
     env = preloaded("malloc.c")

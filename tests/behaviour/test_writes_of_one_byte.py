@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: MIT
 """F16: a kernel that takes one byte at a time; what arrives is what was written."""
 
-import sys
-
-import pytest
-
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.tools import child
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+pytestmark = PRELOADS
 
 SOURCE = """
 import asyncio, ctypes, os, random, socket

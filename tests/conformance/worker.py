@@ -205,7 +205,6 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-
 def _child(test: unittest.TestCase, result_to: int, log: int, home: str) -> None:
     """Run `test`, send its result and end the process without running exit handlers."""
     try:

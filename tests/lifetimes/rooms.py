@@ -515,13 +515,9 @@ async def halfway(loop):
             transport, _ = await loop.create_unix_connection(lambda p=protocol: p, sock=sock)
             transports.append(transport)
         upgrading = [
+            loop.create_task(loop.start_tls(transports[0], protocols[0], ours, server_side=True)),
             loop.create_task(
-                loop.start_tls(transports[0], protocols[0], ours, server_side=True)
-            ),
-            loop.create_task(
-                loop.start_tls(
-                    transports[1], protocols[1], theirs, server_hostname="localhost"
-                )
+                loop.start_tls(transports[1], protocols[1], theirs, server_hostname="localhost")
             ),
         ]
         for task in upgrading:  # gather() is a future of asyncio's own, which memory may fail

@@ -52,8 +52,10 @@ class Watch:
         self.rows.append((resident(), len(open_descriptors())))
         took = time.monotonic() - self.started
         memory, descriptors = self.rows[-1]
-        print(f"{self.name} {done:>12} {took:7.0f} s {memory // 1024:8} KiB {descriptors} fds",
-              flush=True)
+        print(
+            f"{self.name} {done:>12} {took:7.0f} s {memory // 1024:8} KiB {descriptors} fds",
+            flush=True,
+        )
 
     def judge(self) -> bool:
         """Compare the end with the second look: the first one is before the warm-up."""
@@ -61,8 +63,10 @@ class Watch:
         descriptors = self.rows[-1][1] - self.rows[1][1]
         # The look may fall between a connection's end and the close of its descriptor.
         good = grown <= self.allowed and descriptors <= 1
-        print(f"{self.name} {'ok' if good else 'FAILED'}: {grown // 1024} KiB, {descriptors} fds",
-              flush=True)
+        print(
+            f"{self.name} {'ok' if good else 'FAILED'}: {grown // 1024} KiB, {descriptors} fds",
+            flush=True,
+        )
         return good
 
 

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from tests.c.build import preloaded
+from tests.c.marks import PRELOADS
 from tests.lifetimes.rooms import ROOMS
 from tests.lifetimes.test_lifetimes import HERE
 from tests.tools import PY, child
@@ -47,7 +48,7 @@ def test_e9_tls16_any_allocation_of_ours_may_fail(loop_kind, room):
 
 @pytest.mark.slow
 @pytest.mark.no_sanitizer  # malloc is the sanitizer's there
-@pytest.mark.skipif(sys.platform != "linux", reason="a library is preloaded")
+@PRELOADS
 @pytest.mark.hotloop_only(reason="asyncio's may wait for its handshake's time to be over")
 def test_tls16_openssl_may_get_no_memory(loop_kind):
     walk(loop_kind, "openssl", 73, 20)

@@ -27,8 +27,8 @@ def prefixes(function: Function) -> tuple[str, ...]:
 
 def test_every_function_begins_with_its_files_name():
     wrong = [f.where for f in all_functions() if not f.name.startswith(prefixes(f))]
-    assert not wrong, (
-        "a function's name is its file's name, then a verb phrase:\n" + "\n".join(wrong)
+    assert not wrong, "a function's name is its file's name, then a verb phrase:\n" + "\n".join(
+        wrong
     )
 
 

@@ -67,7 +67,9 @@ def test_every_file_says_its_licence_and_fits_the_page():
 
 def test_the_table_of_sizes(capsys):
     with capsys.disabled():
-        print(f"\n{'floor':12}{'files':>6}{'lines':>7}{'code':>7}{'functions':>10}{'median':>8}{'max':>5}")
+        print(
+            f"\n{'floor':12}{'files':>6}{'lines':>7}{'code':>7}{'functions':>10}{'median':>8}{'max':>5}"
+        )
         folders = sorted({p.parent for p in files()}, key=lambda p: (p == SRC, p))
         for folder in folders:
             rooms = [p for p in files() if p.parent == folder]
@@ -75,4 +77,6 @@ def test_the_table_of_sizes(capsys):
             name = "front" if folder == SRC else folder.name
             lines = sum(p.read_text().count("\n") for p in rooms)
             row = (len(rooms), lines, sum(map(lines_of_code, rooms)), len(sizes))
-            print(f"{name:12}{row[0]:6}{row[1]:7}{row[2]:7}{row[3]:10}{median(sizes):8}{max(sizes):5}")
+            print(
+                f"{name:12}{row[0]:6}{row[1]:7}{row[2]:7}{row[3]:10}{median(sizes):8}{max(sizes):5}"
+            )
