@@ -172,13 +172,16 @@ ospipe_make(const OsPipeKind *kind, Loop *loop, PyObject *const *args, Py_ssize_
 void
 ospipe_grow(OsPipe *self)
 {
-    if (self->may_grow) {
-        self->may_grow = false;
-        int size = fcntl(self->fd, F_GETPIPE_SZ);
-        if (size > 0 && size < OSPIPE_GROWN) {
-            fcntl(self->fd, F_SETPIPE_SZ, OSPIPE_GROWN);
-        }
+    if (!self->may_grow) {
+        return;
     }
+    self->may_grow = false;
+#ifdef __linux__ /* the others grow by themselves, or cannot */
+    int size = fcntl(self->fd, F_GETPIPE_SZ);
+    if (size > 0 && size < OSPIPE_GROWN) {
+        fcntl(self->fd, F_SETPIPE_SZ, OSPIPE_GROWN);
+    }
+#endif
 }
 
 /* -------------------------------------------------------------------- closing */
