@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""`python -m asyncio ps` and `pstree` list the tasks of a running process (3.14 on)."""
+"""`python -m asyncio ps` and `pstree` list the tasks of a running process (3.14 on); the profiler
+of 3.15 does."""
 
 from __future__ import annotations
 
@@ -59,10 +60,10 @@ def running(kind: str, source: str, **env: str):
         child.stdout.close()
 
 
-def shown(command: str, pid: int) -> str:
-    """What `python -m asyncio COMMAND PID` prints."""
+def told(*command: str) -> str:
+    """What `python -m COMMAND` prints, which reads another process."""
     done = subprocess.run(
-        [sys.executable, "-m", "asyncio", command, str(pid)],
+        [sys.executable, "-m", *command],
         capture_output=True,
         text=True,
         timeout=LIMIT * 2,
@@ -72,6 +73,11 @@ def shown(command: str, pid: int) -> str:
         pytest.skip("this system lets no process read another")
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def shown(command: str, pid: int) -> str:
+    """What `python -m asyncio COMMAND PID` prints."""
+    return told("asyncio", command, str(pid))
 
 
 def rows(pid: int) -> dict[str, str]:
@@ -120,6 +126,25 @@ def test_who_waits_for_whom(loop_kind):
     assert "Task-1" in found["in-group"]
     for name in ("the-leaf", "twig-1", "twig-2", "in-group", "Task-1"):
         assert f"(T) {name}" in tree
+
+
+@pytest.mark.skipif(PY < (3, 15), reason="the profiler came with 3.15")
+def test_the_profiler_tells_tasks_apart(loop_kind, tmp_path):
+    program = """
+        async def main():
+            leaf_task = asyncio.create_task(leaf(), name="the-leaf")
+            asyncio.create_task(twig(leaf_task), name="the-twig")
+            await ready()
+        run(main)
+    """
+    stacks = tmp_path / "stacks"
+    attach = ("profiling.sampling", "attach", "--async-aware", "--async-mode", "all")
+    with running(loop_kind, program) as pid:
+        told(*attach, "--duration", "1", "--collapsed", "-o", str(stacks), str(pid))
+    lines = stacks.read_text().splitlines()
+    assert any("the-leaf" in line and "leaf" in line.split("the-leaf")[1] for line in lines), lines
+    assert any("the-twig" in line and "leaf_of" in line for line in lines), lines
+    assert any("Task-1" in line for line in lines), lines
 
 
 def test_tasks_without_a_coroutine_of_the_interpreter(loop_kind):
