@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""blockbuster forbids what blocks inside a loop; little that the loop does for others is such.
-
-It has no wheel of all that it needs, so it is not among the packages of the group `ecosystem`:
-these tests run where it is installed (`pip install blockbuster`).
-"""
+"""blockbuster forbids what blocks inside a loop; little that the loop does for others is such."""
 
 from __future__ import annotations
 
@@ -39,7 +35,7 @@ async def hello(reader, writer):
 
 
 def test_nothing_blocks(loop, certificates, tmp_path):
-    blockbuster = pytest.importorskip("blockbuster")
+    blockbuster = kit.needs("blockbuster")
     path = str(tmp_path / "socket")
     server, client = certificates.server(), certificates.client()
 
@@ -77,7 +73,7 @@ def test_nothing_blocks(loop, certificates, tmp_path):
 
 def test_what_the_page_permits(loop, tmp_path):
     """A child and sendfile() run with the permissions of docs/usage.md."""
-    blockbuster = pytest.importorskip("blockbuster")
+    blockbuster = kit.needs("blockbuster")
     lines = re.findall(r"^ +(bb\.functions.*)$", kit.snippet("blockbuster_ctx"), re.M)
     assert len(lines) == 2
     (tmp_path / "file").write_bytes(b"from a file")

@@ -11,6 +11,7 @@ import tomllib
 
 import pytest
 
+from tests.ecosystem import kit
 from tests.shape.source import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md")])
@@ -92,7 +93,7 @@ def test_what_it_shows_runs(code, tmp_path):
     )
     missing = re.search(r"No module named '(?!hotloop|tests)([\w.]+)'", done.stderr)
     if missing:
-        pytest.skip(f"not installed: {missing[1]}")
+        kit.missing(f"not installed: {missing[1]}")
     assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
     assert not done.stderr, done.stderr
 
