@@ -280,14 +280,13 @@ static PyObject *
 resolver_start(Lookup *self)
 {
     Loop *loop = self->loop;
-    /* Reading the arguments may have run code that closed the loop. */
-    bool can_start = loop_check_closed(loop) == 0 && pool_check(loop->state) == 0;
-    PyObject *future = can_start ? future_new(loop) : NULL;
-    if (future == NULL) {
+    PyObject *future = self->future = future_new(loop);
+    /* Reading the arguments or making a future may have run code that closed it. */
+    if (future == NULL || loop_check_closed(loop) < 0 || pool_check(loop->state) < 0) {
         resolver_free(self);
         return NULL;
     }
-    self->future = Py_NewRef(future);
+    Py_INCREF(future);
     int rc = uv_queue_work(loop->uv, &self->uv, resolver_on_work, resolver_on_answer);
     if (rc < 0) {
         resolver_free(self);

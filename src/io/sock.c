@@ -392,9 +392,8 @@ sock_check_connected(SockOp *self, int fd, PyObject **result)
 /* A unix socket's EAGAIN means that the listener's queue is full, not that the
  * connection is on its way: waiting for writability would claim success. */
 static int
-sock_connect_failed(SockOp *self)
+sock_connect_failed(SockOp *self, int error)
 {
-    int error = errno;
     if (error == EINPROGRESS || error == EALREADY || error == EINTR) {
         self->connecting = true;
         return SOCK_OP_MUST_WAIT;
@@ -419,6 +418,7 @@ sock_try_connect(SockOp *self, int fd, PyObject **result)
         return -1;
     }
     if (connect(fd, &addr.any, addr.length) < 0) {
+        int error = errno; /* what drops the user's address may change it */
         if (self->family != AF_UNIX) {       /* asyncio shows the address in full */
             PyObject *shown = addr_to_python(&addr);
             if (shown == NULL) {
@@ -426,7 +426,7 @@ sock_try_connect(SockOp *self, int fd, PyObject **result)
             }
             Py_SETREF(self->argument, shown);
         }
-        return sock_connect_failed(self);
+        return sock_connect_failed(self, error);
     }
     *result = Py_NewRef(Py_None);
     return SOCK_OP_DONE;

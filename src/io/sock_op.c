@@ -409,6 +409,9 @@ sock_op_py_throw(PyObject *op, PyObject *const *args, Py_ssize_t nargs)
     PySendResult sent = PYGEN_ERROR;
     if (state == SOCK_OP_RESOLVING) {
         sent = sock_op_throw_inside(self, args, nargs, &result);
+        if (sent == PYGEN_ERROR) {
+            coro_wrap_stop();
+        }
     }
     else {
         coro_raise(args, nargs);

@@ -277,7 +277,7 @@ stream_attach(Stream *self, PyObject *server)
         return -1;
     }
     Py_DECREF(result);
-    self->transport.server = Py_NewRef(server);
+    Py_XSETREF(self->transport.server, Py_NewRef(server));
     return 0;
 }
 

@@ -506,9 +506,9 @@ tls_find_consumer(Transport *stream, const Consumer **consumer, PyObject **found
         return 0;
     }
     Tls *self = (Tls *)stream->protocol;
-    if (self->transport.loop != stream->loop || self->stream != NULL
-        || self->transport.closing)
-    {
+    bool is_free = self->stream == NULL && !self->transport.closing;
+    bool is_ours = (Transport *)self->stream == stream; /* it was set once more */
+    if (self->transport.loop != stream->loop || (!is_free && !is_ours)) {
         return 0;
     }
     *consumer = &tls_consumer;

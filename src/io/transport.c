@@ -165,11 +165,12 @@ transport_finish(Transport *self)
     PyObject *exc = PyErr_GetRaisedException();
     PyObject *protocol = self->protocol;
     PyObject *context = self->context;
-    PyObject *server = self->server;
     self->ended = true;
     self->ops->release(self);
     self->protocol = NULL;
     self->context = NULL;
+    /* Only now: what closed the user's socket may have set another one. */
+    PyObject *server = self->server;
     self->server = NULL;
     consumer_forget(self);
     if (server != NULL) {

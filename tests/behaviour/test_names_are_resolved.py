@@ -6,6 +6,7 @@ import functools
 import itertools
 import random
 import socket
+import traceback
 
 import pytest
 
@@ -213,6 +214,20 @@ def test_d3_a_look_up_cancelled_and_a_loop_closed_meanwhile(loop_kind):
     print("fine")
     """
     assert child_output(source, kind=loop_kind, flags=["-W", "ignore"]).strip() == "fine"
+
+
+@pytest.mark.hotloop_only(reason="_getaddrinfo() is ours")
+def test_a_loop_that_is_closed_while_the_future_is_made(loop, monkeypatch):
+    walk_stack = traceback.walk_stack
+
+    def closing(*args):  # debug mode notes where a future was made
+        loop.close()
+        return walk_stack(*args)
+
+    loop.set_debug(True)
+    monkeypatch.setattr(traceback, "walk_stack", closing)
+    with pytest.raises(RuntimeError, match="Event loop is closed"):
+        loop._getaddrinfo("localhost", 80, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(

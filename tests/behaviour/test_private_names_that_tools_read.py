@@ -11,6 +11,7 @@ import asyncio
 import collections.abc
 import concurrent.futures
 import contextvars
+import gc
 import os
 import selectors
 import socket
@@ -21,7 +22,7 @@ import weakref
 import pytest
 
 from hotloop import _core
-from tests.tools import PY, Recorder, connected, run, run_until
+from tests.tools import PY, Recorder, connected, run, run_until, settle
 
 NONE = type(None)
 SEQUENCE = collections.abc.Sequence  # asyncio's _ready is a deque, _scheduled a list
@@ -353,6 +354,57 @@ def test_a_server_by_hand(loop, stream_kind):
         transport.abort()
         run_until(loop, lambda: protocol.lost)
         assert len(server.calls) == 1 and transport._server is None
+
+
+def test_a_server_that_closing_the_socket_takes_away(loop):
+    calls = []
+
+    class Server:
+        def _detach(self, *transports):
+            calls.append("detached")
+
+        def __del__(self):
+            calls.append("freed")
+
+    class Socket(socket.socket):
+        transport = None
+
+        def close(self):
+            if self.transport is not None:
+                self.transport._server = None
+            super().close()
+
+    plain, far = socket.socketpair()
+    near = Socket(fileno=plain.detach())
+    with far:
+        near.transport, protocol = run(loop, loop.create_connection(Recorder, sock=near))
+        near.transport._server = Server()
+        near.transport.close()
+        run_until(loop, lambda: protocol.lost)
+        assert calls == ["freed"]
+        near.transport = None
+
+
+def test_a_server_that_is_set_while_it_attaches(loop):
+    served = Recorder()
+    server = run(loop, loop.create_server(lambda: served, "127.0.0.1", 0))
+    there = weakref.ref(server)
+
+    def attached(*transports):
+        for transport in transports:
+            transport._server = there()
+        return type(there())._attach(there(), *transports)
+
+    server._attach = attached
+    with socket.create_connection(server.sockets[0].getsockname()):
+        run_until(loop, lambda: served.transport)
+        assert served.transport._server is server
+    run_until(loop, lambda: served.lost)
+    server.close()
+    settle(loop)
+    del server
+    gc.collect()
+    assert there() is None
 
 
 @pytest.mark.parametrize("side", ["read", "write"])

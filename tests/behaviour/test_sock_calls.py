@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import os
 import socket
 import threading
 
@@ -90,6 +91,24 @@ def test_connect_and_accept(loop):
                 assert server.gettimeout() == 0
                 await loop.sock_sendall(client, b"hello")
                 assert await loop.sock_recv(server, 10) == b"hello"
+
+    run(loop, main())
+
+
+def test_connect_takes_the_error_before_the_address_goes(loop):
+    """An address that only the call holds, and whose end sets errno."""
+
+    class Host(str):
+        def __del__(self):
+            with contextlib.suppress(OSError):
+                os.stat("/there is no such file")
+
+    async def main():
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as sock:
+            sock.setblocking(False)
+            port = listener.getsockname()[1]
+            await loop.sock_connect(sock, (Host("127.0.0.1"), port))
+            assert sock.getpeername()[1] == port
 
     run(loop, main())
 

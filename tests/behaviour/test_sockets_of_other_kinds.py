@@ -179,6 +179,30 @@ def test_a_stop_iteration_of_the_socket_is_no_result(loop):
     run(loop, main())
 
 
+def test_a_stop_iteration_after_a_throw_is_no_result(loop, monkeypatch):
+    """Thrown into the look-up, which answers nevertheless; then the socket raises it."""
+
+    class Stopped(socket.socket):
+        def connect(self, address):
+            raise StopIteration(17)
+
+    async def getaddrinfo(*_, **__):
+        with contextlib.suppress(KeyError):
+            await asyncio.Future(loop=loop)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", 1))]
+
+    async def main():
+        monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+        with Stopped() as sock:
+            sock.setblocking(False)
+            call = loop.sock_connect(sock, ("a name", 1))
+            call.send(None)
+            with pytest.raises((RuntimeError, TypeError), match="StopIteration"):
+                call.throw(KeyError())
+
+    run(loop, main())
+
+
 @pytest.mark.parametrize("begun", [False, True])
 def test_closed(loop, begun):
     async def main():

@@ -104,6 +104,20 @@ def test_the_private_names_that_tools_read(loop, certificates):
         assert transport.get_extra_info("mark") == 17
 
 
+def test_the_stream_below_may_be_given_its_protocol_once_more(loop, certificates):
+    with secured(loop, certificates) as (transport, protocol, peer):
+        below = transport._ssl_protocol._transport
+        own = below.get_protocol()
+        below.set_protocol(own)
+        below.set_protocol(Recorder())
+        below.set_protocol(own)
+        peer.send(b"in")
+        transport.write(b"out")
+        talk(loop, peer, lambda: protocol.data == b"in" and peer.data == b"out")
+        transport.abort()
+        run_until(loop, lambda: protocol.lost)
+
+
 @pytest.mark.skipif(PY < (3, 13), reason="asyncio's has another signature before")
 def test_it_is_closed_by_force_once(loop, certificates):
     context, _ = contexts(certificates, "client", None)
