@@ -79,6 +79,19 @@ call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b)
 }
 
 PyObject *
+call_method_in_context(PyObject *context, PyObject *self, PyObject *name, PyObject *a,
+                       PyObject *b)
+{
+    if (context == NULL) {
+        return call_method(self, name, a, b);
+    }
+    if (PyContext_Enter(context) < 0) {
+        return NULL;
+    }
+    return call_leave(context, call_method(self, name, a, b));
+}
+
+PyObject *
 call_method_inside_context(PyObject *context, PyObject *self, PyObject *name,
                            PyObject *arg)
 {

@@ -19,6 +19,10 @@ PyObject *call_in_context1(PyObject *context, PyObject *callable, PyObject *arg)
 /* self.name(*args): one or two borrowed arguments, NULL ends them.  -> new */
 PyObject *call_method(PyObject *self, PyObject *name, PyObject *a, PyObject *b);
 
+/* The same inside `context` (NULL: the current one).  -> new */
+PyObject *call_method_in_context(PyObject *context, PyObject *self, PyObject *name,
+                                 PyObject *a, PyObject *b);
+
 /* A protocol's callback: as call_in_context(), but where another callback of the same
  * transport has led here, its context is entered already and is left to it. */
 PyObject *call_inside_context(PyObject *context, PyObject *callable,

@@ -278,19 +278,27 @@ loop_report_object(Loop *self, PyObject *message, PyObject *entries)
     return loop_report_context(self, context, exc);
 }
 
-/* {name: value, ...} from pairs ended by NULL.  -> new or NULL */
-static PyObject *
-loop_entries(va_list pairs)
-{
-    PyObject *entries = PyDict_New();
+enum { LOOP_REPORT_ENTRIES = 3 };
+
+typedef struct LoopEntry {
     const char *name;
-    while (entries != NULL && (name = va_arg(pairs, const char *)) != NULL) {
-        PyObject *value = va_arg(pairs, PyObject *);
-        if (value != NULL && PyDict_SetItemString(entries, name, value) < 0) {
-            Py_CLEAR(entries);
+    PyObject *value; /* owned, or NULL: left out */
+} LoopEntry;
+
+/* {name: value, ...}; steals the values.  -> new or NULL */
+static PyObject *
+loop_entries_to_dict(const LoopEntry *entries, size_t count)
+{
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; i < count; i++) {
+        PyObject *value = entries[i].value;
+        if (dict != NULL && value != NULL
+            && PyDict_SetItemString(dict, entries[i].name, value) < 0) {
+            Py_CLEAR(dict);
         }
+        Py_XDECREF(value);
     }
-    return entries;
+    return dict;
 }
 
 int
@@ -299,11 +307,20 @@ loop_report(Loop *self, const char *message, ...)
     if (loop_must_leave()) {
         return -1;
     }
-    PyObject *exc = PyErr_GetRaisedException();
+    /* Held from here on: making objects may run code that lets go of them. */
+    LoopEntry entries[LOOP_REPORT_ENTRIES];
+    size_t count = 0;
+    const char *name;
     va_list pairs;
     va_start(pairs, message);
-    PyObject *context = loop_entries(pairs);
+    while (count < LOOP_REPORT_ENTRIES
+           && (name = va_arg(pairs, const char *)) != NULL) {
+        entries[count].name = name;
+        entries[count++].value = Py_XNewRef(va_arg(pairs, PyObject *));
+    }
     va_end(pairs);
+    PyObject *exc = PyErr_GetRaisedException();
+    PyObject *context = loop_entries_to_dict(entries, count);
     PyObject *text = context == NULL ? NULL : PyUnicode_FromString(message);
     if (text == NULL
         || PyDict_SetItem(context, self->state->str_message, text) < 0) {

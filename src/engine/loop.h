@@ -96,7 +96,7 @@ struct Loop {
     ListNode dirty;              /* Dirty: transports to flush when the job returns */
 
     /* io/read.c: one read buffer for all connections, made on first use */
-    char *slab;                  /* owned: LOOP_SLAB_SIZE bytes, or NULL */
+    char *slab;                  /* owned: as read_slab() makes it, or NULL */
     PyObject *spare_bytes;       /* owned: what was read last; used again once nobody
                                     else has it; or NULL */
     Py_ssize_t spare_room;       /* bytes it has room for */

@@ -27,9 +27,16 @@ consumer_find(Transport *transport)
 {
     const Consumer *found = NULL;
     PyObject *self = NULL;
+    PyObject *protocol = Py_NewRef(transport->protocol);
     int rc = 0;
     for (size_t i = 0; rc == 0 && consumer_finders[i] != NULL; i++) {
         rc = consumer_finders[i](transport, &found, &self);
+    }
+    bool is_still_ours = transport->protocol == protocol;
+    Py_DECREF(protocol);
+    if (UNLIKELY(!is_still_ours)) { /* looking ran code that has set another */
+        Py_XDECREF(self);
+        return rc < 0 ? -1 : 0;
     }
     consumer_forget(transport);
     if (rc > 0) {

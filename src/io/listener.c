@@ -51,20 +51,38 @@ typedef struct Listener {
 
 /* factory() inside the connection's context, which is current.  -> new transport */
 static PyObject *
-listener_open_stream(Listener *self, StreamOrigin *origin)
+listener_open_stream(PyObject *factory, StreamOrigin *origin)
 {
-    PyObject *factory = Py_NewRef(self->factory);
-    PyObject *server = Py_NewRef(self->server);
     PyObject *protocol = PyObject_CallNoArgs(factory);
     PyObject *transport = NULL;
     if (protocol != NULL) {
         origin->protocol = protocol;
-        origin->server = object_unless_none(server);
         transport = stream_open(origin);
         Py_DECREF(protocol);
     }
-    Py_DECREF(factory);
-    Py_DECREF(server);
+    return transport;
+}
+
+/* The same in a copy of `context`. */
+static PyObject *
+listener_open_in_copy(Listener *self, PyObject *factory, PyObject *context,
+                      StreamOrigin *origin)
+{
+    PyObject *copy = PyContext_Copy(context);
+    if (copy == NULL || PyContext_Enter(copy) < 0) {
+        Py_XDECREF(copy);
+        return NULL;
+    }
+    origin->context = copy;
+    PyObject *transport = listener_open_stream(factory, origin);
+    PyObject *exc = PyErr_GetRaisedException();
+    if (PyContext_Exit(copy) < 0) {
+        object_unraisable((PyObject *)self);
+    }
+    if (exc != NULL) {
+        PyErr_SetRaisedException(exc);
+    }
+    Py_DECREF(copy);
     return transport;
 }
 
@@ -72,21 +90,18 @@ listener_open_stream(Listener *self, StreamOrigin *origin)
 static PyObject *
 listener_make_transport(Listener *self, StreamOrigin *origin)
 {
-    PyObject *context = PyContext_Copy(self->context);
-    if (context == NULL || PyContext_Enter(context) < 0) {
-        Py_XDECREF(context);
-        return NULL;
-    }
-    origin->context = context;
-    PyObject *transport = listener_open_stream(self, origin);
-    PyObject *exc = PyErr_GetRaisedException();
-    if (PyContext_Exit(context) < 0) {
-        object_unraisable((PyObject *)self);
-    }
-    if (exc != NULL) {
-        PyErr_SetRaisedException(exc);
-    }
+    /* From the first allocation on, code may run that closes the listener. */
+    PyObject *factory = Py_NewRef(self->factory);
+    PyObject *context = Py_NewRef(self->context);
+    PyObject *server = Py_NewRef(self->server);
+    PyObject *sockname = Py_XNewRef(self->sockname);
+    origin->server = object_unless_none(server);
+    origin->sockname = sockname;
+    PyObject *transport = listener_open_in_copy(self, factory, context, origin);
+    Py_DECREF(factory);
     Py_DECREF(context);
+    Py_DECREF(server);
+    Py_XDECREF(sockname);
     return transport;
 }
 
@@ -94,8 +109,6 @@ listener_make_transport(Listener *self, StreamOrigin *origin)
 static int
 listener_welcome(Listener *self, int fd, const Addr *peer)
 {
-    /* The factory may close the listener, which lets go of the name. */
-    PyObject *sockname = Py_XNewRef(self->sockname);
     StreamOrigin origin = {
         .kind = stream_kind_of(self->family),
         .loop = self->loop,
@@ -103,12 +116,10 @@ listener_welcome(Listener *self, int fd, const Addr *peer)
         .proto = self->proto,
         .fd = fd,
         .user_fd = fd,
-        .sockname = sockname,
         .peer = peer,
         .inherits = true,
     };
     PyObject *transport = listener_make_transport(self, &origin);
-    Py_XDECREF(sockname);
     if (transport != NULL) {
         Py_DECREF(transport);
         return 0;
@@ -146,7 +157,9 @@ listener_report(Listener *self, int number)
     }
     self->reported_at = now;
     PyObject *type = self->loop->state->TransportSocket;
-    PyObject *shown = PyObject_CallOneArg(type, self->sock);
+    PyObject *sock = Py_NewRef(self->sock);
+    PyObject *shown = PyObject_CallOneArg(type, sock);
+    Py_DECREF(sock);
     if (shown == NULL) {
         object_unraisable((PyObject *)self);
     }

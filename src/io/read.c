@@ -46,7 +46,7 @@ char *
 read_slab(Loop *loop)
 {
     if (UNLIKELY(loop->slab == NULL)) {
-        loop->slab = malloc(LOOP_SLAB_SIZE);
+        loop->slab = malloc(LOOP_SLAB_SIZE + READ_JOIN_SIZE);
         if (loop->slab == NULL) {
             PyErr_NoMemory();
         }
@@ -246,6 +246,34 @@ read_learn_buffered(Stream *self, PyObject *protocol)
     return read_find_method(protocol, state->str_buffer_updated, &reader->updated);
 }
 
+/* From here on they are looked up at each call. */
+static void
+read_forget_methods(Stream *self)
+{
+    Py_CLEAR(self->receive.callable);
+    if (self->buffered != NULL) {
+        Py_CLEAR(self->buffered->get_buffer.callable);
+        Py_CLEAR(self->buffered->updated.callable);
+    }
+}
+
+void
+read_learn_methods(Stream *self)
+{
+    if (CONSUMER_HAS(&self->transport, received) || self->transport.protocol == NULL) {
+        return;
+    }
+    PyObject *protocol = Py_NewRef(self->transport.protocol);
+    PyObject *name = self->transport.loop->state->str_data_received;
+    int rc = self->is_buffered ? read_learn_buffered(self, protocol)
+                               : read_find_method(protocol, name, &self->receive);
+    if (rc < 0) {
+        PyErr_Clear(); /* the call will tell */
+        read_forget_methods(self);
+    }
+    Py_DECREF(protocol);
+}
+
 int
 read_learn_protocol(Stream *self)
 {
@@ -269,6 +297,9 @@ read_learn_protocol(Stream *self)
     }
     if (rc >= 0) {
         self->is_buffered = is_buffered;
+    }
+    else {
+        read_forget_methods(self); /* they are the old protocol's */
     }
     Py_DECREF(protocol);
     return rc < 0 ? -1 : 0;

@@ -7,8 +7,11 @@
 
 #include "io/transport.h"
 
+enum { READ_JOIN_SIZE = 16 * 1024 };
+
 /* The loop's one read buffer, LOOP_SLAB_SIZE bytes, made on first use.  What is in
- * it lasts until the next call into libuv.  Borrowed, or NULL with MemoryError. */
+ * it lasts until the next call into libuv.  Behind it there are READ_JOIN_SIZE bytes
+ * where write.c puts pieces together.  Borrowed, or NULL with MemoryError. */
 char *read_slab(Loop *loop);
 
 /* A bytes object with `size` bytes from `data`; the loop's spare one if it fits.
@@ -31,9 +34,12 @@ int read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found);
 PyObject *read_call(Transport *self, ReadMethod method, PyObject *protocol,
                     PyObject *name, PyObject *arg);
 
-/* Find out how the stream's protocol takes its data.  0 or -1: then nothing has
- * changed but the protocol. */
+/* Find out how the stream's protocol takes its data.  0 or -1: then its methods are
+ * looked up at each call. */
 int read_learn_protocol(Stream *self);
+
+/* connection_made() may have set other methods on the protocol: find them again. */
+void read_learn_methods(Stream *self);
 
 /* connection_made() has been called.  0 or -1 with an OSError. */
 int read_begin(Stream *self);

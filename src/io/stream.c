@@ -72,9 +72,9 @@ static const TransportOps stream_ops = {
 
 /* -------------------------------------------------------------------- closing */
 
-/* Take the descriptor out of a Python socket.  Straight to the C method, which needs
- * no memory: a socket that kept the number would close it a second time. */
-static void
+/* Straight to the C method, which needs no memory: a socket that kept the number would
+ * close it a second time. */
+void
 stream_detach_socket(const ModuleState *state, PyObject *sock)
 {
     PyObject *owner = PyObject_TypeCheck(sock, (PyTypeObject *)state->raw_socket_type)
@@ -168,6 +168,7 @@ stream_begin(Loop *Py_UNUSED(loop), Job *job)
      * run again, and whoever waits for the connection is resolved all the same.
      * connection_made() may also have closed the stream. */
     PyObject *leaving = PyErr_GetRaisedException();
+    read_learn_methods(self);
     if (resource_is_open(&self->resource) && read_begin(self) < 0
         && transport_fatal(&self->transport, "Fatal read error on socket transport")
                < 0) {

@@ -53,6 +53,9 @@ PyObject *stream_open(const StreamOrigin *origin);
 PyObject *stream_py_open(PyObject *loop, PyObject *const *args, Py_ssize_t nargs,
                          PyObject *kwnames);
 
+/* Take our descriptor out of a Python socket over it: closing that is ours to do. */
+void stream_detach_socket(const ModuleState *state, PyObject *sock);
+
 /* For the type specs of the kinds. */
 extern PyMethodDef stream_methods[];
 extern PyGetSetDef stream_getset[];

@@ -13,6 +13,22 @@
 
 #include <sys/socket.h>
 
+/* What has been made is kept, unless making it ran code that has kept another: then
+ * that is the one.  Steals made, which may be NULL.  -> new or NULL */
+static PyObject *
+stream_info_keep(PyObject **slot, PyObject *made)
+{
+    if (made == NULL) {
+        return NULL;
+    }
+    if (LIKELY(*slot == NULL)) {
+        *slot = Py_NewRef(made);
+        return made;
+    }
+    Py_DECREF(made);
+    return Py_NewRef(*slot);
+}
+
 /* ---------------------------------------------------------------------- names */
 
 static PyObject *
@@ -30,20 +46,19 @@ stream_info_peername(Stream *self)
     if (self->fd < 0) {
         Py_RETURN_NONE;
     }
-    self->peername = addr_of_peer(self->fd);
-    return Py_XNewRef(self->peername);
+    return stream_info_keep(&self->peername, addr_of_peer(self->fd));
 }
 
 static PyObject *
 stream_info_sockname(Stream *self)
 {
-    if (self->sockname == NULL) {
-        if (self->fd < 0) {
-            Py_RETURN_NONE;
-        }
-        self->sockname = addr_of_socket(self->fd);
+    if (self->sockname != NULL) {
+        return Py_NewRef(self->sockname);
     }
-    return Py_XNewRef(self->sockname);
+    if (self->fd < 0) {
+        Py_RETURN_NONE;
+    }
+    return stream_info_keep(&self->sockname, addr_of_socket(self->fd));
 }
 
 /* After the end the kernel cannot be asked any more, but log lines are written.
@@ -52,10 +67,10 @@ void
 stream_info_keep_names(Stream *self)
 {
     if (self->peername == NULL && self->peer.in.sin_family == 0) {
-        self->peername = addr_of_peer(self->fd);
+        Py_XDECREF(stream_info_keep(&self->peername, addr_of_peer(self->fd)));
     }
     if (self->sockname == NULL) {
-        self->sockname = addr_of_socket(self->fd);
+        Py_XDECREF(stream_info_keep(&self->sockname, addr_of_socket(self->fd)));
     }
     object_unraisable((PyObject *)self);
 }
@@ -63,16 +78,24 @@ stream_info_keep_names(Stream *self)
 /* -------------------------------------------------------------- get_extra_info() */
 
 /* socket.socket over our descriptor; stream_part_with_socket() takes it away again.
- * -> borrowed, or NULL */
-static PyObject *
+ * socket.socket.__init__() is Python: other code may run that asks for the same, or
+ * closes the stream, and then nobody would take the descriptor out of ours.  0 or -1 */
+static int
 stream_info_make_sock(Stream *self)
 {
-    PyObject *type = self->transport.loop->state->socket_type;
-    if (self->sock == NULL) {
-        self->sock = PyObject_CallFunction(type, "iiii", self->family, SOCK_STREAM,
-                                           self->proto, self->fd);
+    const ModuleState *state = self->transport.loop->state;
+    PyObject *sock = PyObject_CallFunction(state->socket_type, "iiii", self->family,
+                                           SOCK_STREAM, self->proto, self->fd);
+    if (sock == NULL) {
+        return -1;
     }
-    return self->sock;
+    if (LIKELY(self->sock == NULL && resource_is_open(&self->resource))) {
+        self->sock = sock;
+        return 0;
+    }
+    stream_detach_socket(state, sock);
+    Py_DECREF(sock);
+    return 0;
 }
 
 /* asyncio's TransportSocket, or None when the connection has ended and nobody had
@@ -80,18 +103,23 @@ stream_info_make_sock(Stream *self)
 PyObject *
 stream_info_socket(Stream *self)
 {
-    if (self->socket == NULL) {
-        if (!resource_is_open(&self->resource)) {
-            Py_RETURN_NONE;
-        }
-        PyObject *sock = stream_info_make_sock(self);
-        if (sock == NULL) {
-            return NULL;
-        }
-        PyObject *type = self->transport.loop->state->TransportSocket;
-        self->socket = PyObject_CallOneArg(type, sock);
+    if (self->socket != NULL) {
+        return Py_NewRef(self->socket);
     }
-    return Py_XNewRef(self->socket);
+    if (!resource_is_open(&self->resource)) {
+        Py_RETURN_NONE;
+    }
+    if (self->sock == NULL && stream_info_make_sock(self) < 0) {
+        return NULL;
+    }
+    if (self->sock == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *sock = Py_NewRef(self->sock);
+    PyObject *type = self->transport.loop->state->TransportSocket;
+    PyObject *made = PyObject_CallOneArg(type, sock);
+    Py_DECREF(sock);
+    return stream_info_keep(&self->socket, made);
 }
 
 typedef struct StreamInfo {
@@ -134,6 +162,20 @@ stream_info_set_extra(PyObject *op, PyObject *value, void *Py_UNUSED(unused))
     return 0;
 }
 
+/* extra.get(name, absent).  The name's __eq__() may replace the dict. */
+static PyObject *
+stream_info_of_extra(PyObject *extra, PyObject *name, PyObject *absent)
+{
+    Py_INCREF(extra);
+    PyObject *value = PyDict_Check(extra) ? PyDict_GetItemWithError(extra, name) : NULL;
+    if (value == NULL && !PyErr_Occurred()) {
+        value = absent;
+    }
+    Py_XINCREF(value);
+    Py_DECREF(extra);
+    return value;
+}
+
 PyObject *
 stream_info_py_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
                          PyObject *kwnames)
@@ -146,12 +188,7 @@ stream_info_py_get(PyObject *op, PyObject *const *args, Py_ssize_t nargs,
     }
     PyObject *absent = given[1] == NULL ? Py_None : given[1];
     if (self->transport.extra != NULL) {
-        PyObject *value = PyDict_Check(self->transport.extra)
-                              ? PyDict_GetItemWithError(self->transport.extra, given[0])
-                              : NULL;
-        return value == NULL && PyErr_Occurred()
-                   ? NULL
-                   : Py_NewRef(value == NULL ? absent : value);
+        return stream_info_of_extra(self->transport.extra, given[0], absent);
     }
     for (size_t i = 0; i < Py_ARRAY_LENGTH(stream_info_rows); i++) {
         if (PyUnicode_Check(given[0])

@@ -171,8 +171,12 @@ tls_call_made(Tls *self)
     Transport *transport = &self->transport;
     PyObject *result = transport_call(
         transport, transport->loop->state->str_connection_made, (PyObject *)self);
-    Py_XDECREF(result);
-    return result == NULL ? -1 : 0;
+    if (result == NULL) {
+        return -1;
+    }
+    Py_DECREF(result);
+    tls_data_learn_methods(self);
+    return 0;
 }
 
 static int

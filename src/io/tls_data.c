@@ -41,6 +41,35 @@ tls_data_forget_methods(Tls *self)
     Py_CLEAR(self->updated.callable);
 }
 
+/* 0, or -1: what was not found is looked up at the call. */
+static int
+tls_data_find_methods(Tls *self, PyObject *protocol)
+{
+    const ModuleState *state = self->transport.loop->state;
+    tls_data_forget_methods(self);
+    if (!self->is_buffered) {
+        return read_find_method(protocol, state->str_data_received, &self->receive);
+    }
+    int rc = read_find_method(protocol, state->str_get_buffer, &self->get_buffer);
+    if (rc < 0) {
+        return -1;
+    }
+    return read_find_method(protocol, state->str_buffer_updated, &self->updated);
+}
+
+void
+tls_data_learn_methods(Tls *self)
+{
+    if (self->transport.protocol == NULL) {
+        return;
+    }
+    PyObject *protocol = Py_NewRef(self->transport.protocol);
+    if (tls_data_find_methods(self, protocol) < 0) {
+        PyErr_Clear();
+    }
+    Py_DECREF(protocol);
+}
+
 int
 tls_data_learn_protocol(Tls *self)
 {
@@ -49,19 +78,13 @@ tls_data_learn_protocol(Tls *self)
     int rc = consumer_find(&self->transport);
     int is_buffered =
         rc < 0 ? -1 : PyObject_IsInstance(protocol, state->BufferedProtocol);
-    tls_data_forget_methods(self);
     self->is_buffered = is_buffered > 0 && !CONSUMER_HAS(&self->transport, received);
     if (is_buffered < 0) {
+        tls_data_forget_methods(self);
         rc = -1;
     }
-    else if (self->is_buffered) {
-        rc = read_find_method(protocol, state->str_get_buffer, &self->get_buffer);
-        rc = rc < 0 ? rc
-                    : read_find_method(protocol, state->str_buffer_updated,
-                                       &self->updated);
-    }
     else {
-        rc = read_find_method(protocol, state->str_data_received, &self->receive);
+        rc = tls_data_find_methods(self, protocol);
     }
     Py_DECREF(protocol);
     return rc;

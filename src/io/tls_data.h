@@ -10,6 +10,9 @@
 /* Find out how the application's protocol takes its data.  0 or -1. */
 int tls_data_learn_protocol(Tls *self);
 
+/* connection_made() may have set other methods on the protocol: find them again. */
+void tls_data_learn_methods(Tls *self);
+
 /* Deliver what can be read, then send what can be sent.  Errors end the connection.
  * 0, or -1 with what asyncio does not catch either. */
 int tls_data_read(Tls *self);

@@ -46,6 +46,21 @@ transport_call(Transport *self, PyObject *name, PyObject *arg)
     return result;
 }
 
+void
+transport_make_dict(Transport *self)
+{
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) {
+        PyErr_Clear(); /* then the methods are looked up */
+    }
+    else if (self->dict == NULL) {
+        self->dict = dict;
+    }
+    else {
+        Py_DECREF(dict); /* making ours ran code that has set an attribute */
+    }
+}
+
 int
 transport_report(Transport *self, const char *message)
 {

@@ -121,6 +121,8 @@ typedef struct Stream {
 void transport_init(Transport *self, const TransportOps *ops, Loop *loop,
                     PyObject *protocol, PyObject *context);
 
+void transport_make_dict(Transport *self);
+
 /* The transport is in use: calling its methods is to be cheap.  3.11 remembers nothing
  * for a call on an object whose __dict__ has yet to be made, and looks the method up
  * every time.  May run the GC. */
@@ -128,10 +130,7 @@ static inline void
 transport_in_use(Transport *self)
 {
     if (!PY_AT_LEAST_3_12 && UNLIKELY(self->dict == NULL)) {
-        self->dict = PyDict_New();
-        if (self->dict == NULL) {
-            PyErr_Clear(); /* then they are looked up */
-        }
+        transport_make_dict(self);
     }
 }
 

@@ -99,55 +99,17 @@ udp_in_data(Udp *self, UdpArea *area, int i)
 
 /* ----------------------------------------------------------------- delivering */
 
-/* How the protocol takes its datagrams, found once a batch. */
-typedef struct UdpReceiver {
-    PyObject *protocol;          /* owned; NULL: not looked up yet */
-    ReadMethod method;
-} UdpReceiver;
-
-static void
-udp_in_release(UdpReceiver *receiver)
-{
-    Py_CLEAR(receiver->method.callable);
-    Py_CLEAR(receiver->protocol);
-}
-
-/* 0, or -1 with an exception. */
-static int
-udp_in_look_up(Udp *self, UdpReceiver *receiver)
-{
-    PyObject *protocol = self->transport.protocol;
-    if (LIKELY(receiver->protocol == protocol && receiver->method.callable != NULL)) {
-        return 0;
-    }
-    udp_in_release(receiver);
-    receiver->protocol = Py_NewRef(protocol);
-    PyObject *name = self->transport.loop->state->str_datagram_received;
-    if (read_find_method(protocol, name, &receiver->method) < 0) {
-        return -1;
-    }
-    if (receiver->method.callable == NULL) {
-        PyErr_Format(PyExc_AttributeError, "'%.50s' object has no attribute '%U'",
-                     Py_TYPE(receiver->protocol)->tp_name, name);
-        return -1;
-    }
-    return 0;
-}
-
 /* protocol.datagram_received(data, address).  0, or -1 with what must leave. */
 static int
-udp_in_deliver(Udp *self, UdpReceiver *receiver, PyObject *data, PyObject *address)
+udp_in_deliver(Udp *self, PyObject *data, PyObject *address)
 {
     Transport *transport = &self->transport;
-    PyObject *result = NULL;
-    if (LIKELY(udp_in_look_up(self, receiver) == 0)) {
-        PyObject *context = Py_NewRef(transport->context);
-        PyObject *args[4] = {NULL, receiver->protocol, data, address};
-        int skip = receiver->method.is_function ? 1 : 2;
-        result = call_in_context(context, receiver->method.callable, args + skip,
-                                 (size_t)(4 - skip) | PY_VECTORCALL_ARGUMENTS_OFFSET);
-        Py_DECREF(context);
-    }
+    PyObject *name = transport->loop->state->str_datagram_received;
+    PyObject *context = Py_NewRef(transport->context);
+    PyObject *protocol = Py_NewRef(transport->protocol);
+    PyObject *result = call_method_in_context(context, protocol, name, data, address);
+    Py_DECREF(protocol);
+    Py_DECREF(context);
     if (UNLIKELY(result == NULL)) {
         return transport_report(transport, "Exception in callback datagram_received()");
     }
@@ -157,13 +119,13 @@ udp_in_deliver(Udp *self, UdpReceiver *receiver, PyObject *data, PyObject *addre
 
 /* The i-th of the area.  0, or -1 with what must leave. */
 static int
-udp_in_deliver_slot(Udp *self, UdpReceiver *receiver, UdpArea *area, int i)
+udp_in_deliver_slot(Udp *self, UdpArea *area, int i)
 {
     PyObject *data = udp_in_data(self, area, i);
     PyObject *address = data == NULL ? NULL : udp_in_address(self, area, i);
     int rc;
     if (LIKELY(address != NULL)) {
-        rc = udp_in_deliver(self, receiver, data, address);
+        rc = udp_in_deliver(self, data, address);
         Py_DECREF(address);
     }
     else {
@@ -207,12 +169,12 @@ udp_in_report_error(Udp *self, PyObject *context, const char *message)
 
 /* 0, or -1 with MemoryError. */
 static int
-udp_in_keep_slot(Udp *self, UdpArea *area, int i)
+udp_in_keep_slot(Udp *self, PyObject *kept, UdpArea *area, int i)
 {
     PyObject *data = udp_in_data(self, area, i);
     PyObject *address = data == NULL ? NULL : udp_in_address(self, area, i);
     PyObject *pair = address == NULL ? NULL : PyTuple_Pack(2, data, address);
-    int rc = pair == NULL ? -1 : PyList_Append(self->kept, pair);
+    int rc = pair == NULL ? -1 : PyList_Append(kept, pair);
     Py_XDECREF(data);
     Py_XDECREF(address);
     Py_XDECREF(pair);
@@ -232,21 +194,37 @@ udp_in_plan(Udp *self)
     }
 }
 
+/* Steals kept; NULL is reported.  Making it may have run code that closed us. */
+static void
+udp_in_set_kept(Udp *self, PyObject *kept)
+{
+    if (kept == NULL) {
+        object_unraisable((PyObject *)self);
+        return;
+    }
+    if (self->transport.closing) {
+        Py_DECREF(kept);
+        return;
+    }
+    Py_XSETREF(self->kept, kept);
+    udp_in_plan(self);
+}
+
 /* Keep the slots from `i` on.  May run with an exception set, which it keeps. */
 static void
 udp_in_keep(Udp *self, UdpArea *area, int i, int count)
 {
     PyObject *exc = PyErr_GetRaisedException();
     if (i < count && !self->transport.closing) {
-        self->kept = PyList_New(0);
-        int rc = self->kept == NULL ? -1 : 0;
-        while (rc == 0 && i < count) {
-            rc = udp_in_keep_slot(self, area, i++);
+        PyObject *kept = PyList_New(0);
+        int rc = 0;
+        while (kept != NULL && rc == 0 && i < count) {
+            rc = udp_in_keep_slot(self, kept, area, i++);
         }
         if (rc < 0) {
             object_unraisable((PyObject *)self);    /* datagrams may get lost */
         }
-        udp_in_plan(self);
+        udp_in_set_kept(self, kept);
     }
     if (exc != NULL) {
         PyErr_SetRaisedException(exc);
@@ -255,7 +233,7 @@ udp_in_keep(Udp *self, UdpArea *area, int i, int count)
 
 /* Deliver what was kept until somebody pauses again.  0, or -1 with what must leave. */
 static int
-udp_in_deliver_kept(Udp *self, UdpReceiver *receiver)
+udp_in_deliver_kept(Udp *self)
 {
     PyObject *kept = self->kept;
     Py_ssize_t next = 0;
@@ -263,16 +241,12 @@ udp_in_deliver_kept(Udp *self, UdpReceiver *receiver)
     self->kept = NULL;
     while (rc == 0 && next < PyList_GET_SIZE(kept) && udp_in_wants(self)) {
         PyObject *pair = PyList_GET_ITEM(kept, next++);      /* nobody else has kept */
-        rc = udp_in_deliver(self, receiver, PyTuple_GET_ITEM(pair, 0),
+        rc = udp_in_deliver(self, PyTuple_GET_ITEM(pair, 0),
                             PyTuple_GET_ITEM(pair, 1));
     }
     PyObject *exc = PyErr_GetRaisedException();
     if (next < PyList_GET_SIZE(kept) && !self->transport.closing) {
-        self->kept = PyList_GetSlice(kept, next, PyList_GET_SIZE(kept));
-        if (self->kept == NULL) {
-            object_unraisable((PyObject *)self);
-        }
-        udp_in_plan(self);
+        udp_in_set_kept(self, PyList_GetSlice(kept, next, PyList_GET_SIZE(kept)));
     }
     Py_DECREF(kept);
     if (exc != NULL) {
@@ -287,9 +261,7 @@ udp_in_go_on(Loop *Py_UNUSED(loop), Job *job)
     Udp *self = (Udp *)job->self;
     int rc = 0;
     if (self->kept != NULL && !self->paused && !self->transport.closing) {
-        UdpReceiver receiver = {0};
-        rc = udp_in_deliver_kept(self, &receiver);
-        udp_in_release(&receiver);
+        rc = udp_in_deliver_kept(self);
     }
     if (rc == 0 && udp_sync(self) < 0) {
         rc = transport_fatal(&self->transport, udp_in_read_error);
@@ -344,12 +316,11 @@ udp_in_take_batch(Udp *self)
     if (UNLIKELY(count < 0)) {
         return udp_in_failed(self, errno);
     }
-    UdpReceiver receiver = {0};
     int i = 0;
     int rc = 0;
     self->fruitless = 0;
     while (rc == 0 && i < count && LIKELY(udp_in_wants(self))) {
-        rc = udp_in_deliver_slot(self, &receiver, area, i++);
+        rc = udp_in_deliver_slot(self, area, i++);
     }
     if (UNLIKELY(i < count)) {
         udp_in_keep(self, area, i, count);
@@ -357,7 +328,6 @@ udp_in_take_batch(Udp *self)
     for (i = 0; i < count; i++) {
         area->heads[i].msg_hdr.msg_namelen = sizeof(area->names[i]);
     }
-    udp_in_release(&receiver);
     return rc;
 }
 
@@ -378,7 +348,6 @@ udp_in_ask(Udp *self)
         }
         return udp_in_report_error(self, self->transport.context, udp_in_read_error);
     }
-    UdpReceiver receiver = {0};
     int rc = 0;
     self->fruitless = 0;
     if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
@@ -386,10 +355,9 @@ udp_in_ask(Udp *self)
         rc = transport_fatal(&self->transport, udp_in_read_error);
     }
     else if (!self->transport.ended) {
-        rc = udp_in_deliver(self, &receiver, PyTuple_GET_ITEM(pair, 0),
+        rc = udp_in_deliver(self, PyTuple_GET_ITEM(pair, 0),
                             PyTuple_GET_ITEM(pair, 1));
     }
-    udp_in_release(&receiver);
     Py_DECREF(pair);
     return rc;
 }

@@ -325,7 +325,7 @@ udp_out_go_on(Udp *self)
     if (self->full && ring_count(&self->queue) >= before) {
         udp_out_rest(self);
     }
-    if (rc == 0 && !self->transport.ended) {
+    if (rc == 0 && self->transport.conn_lost == 0) {
         rc = transport_check_low(&self->transport);
     }
     return rc;

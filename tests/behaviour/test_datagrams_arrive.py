@@ -270,6 +270,19 @@ def test_a_method_that_is_replaced_is_called(loop, sender):
     close_all(loop, transport)
 
 
+def test_a_method_that_is_replaced_within_a_batch_is_called(loop, sender):
+    class Greeted(Datagrams):
+        def datagram_received(self, data, addr):
+            self.data.append(("hello", data))
+            self.datagram_received = lambda data, addr: self.data.append(("body", data))
+
+    transport, protocol = endpoint(loop, Greeted(), local_addr=("127.0.0.1", 0))
+    burst(loop, sender, transport.get_extra_info("sockname"), 3)
+    run_until(loop, lambda: len(protocol.data) == 3)
+    assert protocol.data == [("hello", b"0"), ("body", b"1"), ("body", b"2")]
+    close_all(loop, transport)
+
+
 def test_all_calls_share_a_context(loop, sender):
     class Counting(Datagrams):
         def connection_made(self, transport):

@@ -187,3 +187,21 @@ def test_closing_the_loop_drops_what_waits(loop, full):
     full.transport.abort()
     full.transport.sendto(b"ignored")
     assert full.transport.get_write_buffer_size() == 0
+
+
+@pytest.mark.hotloop_only("asyncio calls resume_writing() of None: an AttributeError is logged")
+def test_an_endpoint_that_is_aborted_is_not_resumed(loop, full):
+    """error_received() aborts while the writer is paused: nothing is resumed any more."""
+
+    class Aborting(Datagrams):
+        def error_received(self, exc):
+            super().error_received(exc)
+            self.transport.abort()
+
+    aborting = Aborting()
+    aborting.transport = full.transport
+    full.transport.set_protocol(aborting)
+    full.transport.set_write_buffer_limits(high=0)
+    full.far.close()
+    run_until(loop, lambda: aborting.lost)
+    assert aborting.events[0] == "pause" and "resume" not in aborting.events

@@ -2,7 +2,11 @@
 """get_extra_info and the TransportSocket, which offers no I/O."""
 
 import asyncio
+import gc
+import os
 import socket
+import sys
+import warnings
 
 import pytest
 
@@ -87,3 +91,41 @@ def test_repr(loop, stream_kind):
         assert "clos" in repr(transport)
         run_until(loop, lambda: protocol.lost)
         assert "closed" in repr(transport)
+
+
+@pytest.mark.hotloop_only("asyncio has its socket from the beginning")
+@pytest.mark.parametrize("how", ["close", "ask again"])
+def test_the_socket_is_made_while_something_else_runs(loop, how):
+    """socket.socket.__init__() is Python, so that a profiler or a thread gets its turn."""
+    asked = []
+
+    def profile(frame, event, _):
+        code = frame.f_code
+        if event == "return" and code.co_name == "__init__" and "socket.py" in code.co_filename:
+            sys.setprofile(None)
+            if how == "close":
+                loop.close()
+            else:
+                asked.append(transport.get_extra_info("socket"))
+
+    with warnings.catch_warnings(), socket.create_server(("127.0.0.1", 0)) as listener:
+        warnings.simplefilter("ignore", ResourceWarning)
+        address = listener.getsockname()
+        transport, protocol = run(loop, loop.create_connection(Recorder, *address))
+        sys.setprofile(profile)
+        try:
+            found = transport.get_extra_info("socket")
+        finally:
+            sys.setprofile(None)
+        if how == "close":
+            assert found is None
+            number = os.open(os.devnull, os.O_RDONLY)
+            del protocol.transport
+            protocol = transport = None
+            gc.collect()
+            os.close(number)  # nobody else has closed it
+        else:
+            assert found is asked[0] and found is transport.get_extra_info("socket")
+            assert found.fileno() >= 0
+            transport.abort()
+            run_until(loop, lambda: protocol.lost)

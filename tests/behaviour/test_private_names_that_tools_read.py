@@ -385,6 +385,21 @@ def test_a_server_that_closing_the_socket_takes_away(loop):
         near.transport = None
 
 
+def test_extra_is_replaced_while_a_name_is_compared(loop):
+    class Name(str):
+        def __hash__(self):
+            return hash("socket")
+
+        def __eq__(self, other):
+            transport._extra = {}
+            return False
+
+    with connected(loop, "tcp") as (transport, _, _):
+        assert transport._extra["socket"] is not None
+        assert transport.get_extra_info(Name("x"), "absent") == "absent"
+        assert transport._extra == {}
+
+
 def test_a_server_that_is_set_while_it_attaches(loop):
     served = Recorder()
     server = run(loop, loop.create_server(lambda: served, "127.0.0.1", 0))

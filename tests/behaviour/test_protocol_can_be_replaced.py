@@ -2,6 +2,7 @@
 """set_protocol in mid-stream, from anywhere, between plain and buffered (U9)."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -105,6 +106,35 @@ def test_u9_attributes_replaced_on_the_instance(loop, stream_kind):
         peer.sendall(b"x")
         run_until(loop, lambda: seen or protocol.data)
         assert seen == [b"x"]
+
+
+def test_u9_a_method_that_connection_made_sets(loop, stream_kind):
+    class Choosing(Recorder):
+        def connection_made(self, transport):
+            super().connection_made(transport)
+            self.seen = []
+            self.data_received = self.seen.append
+
+    with connected(loop, stream_kind, Choosing()) as (_, protocol, peer):
+        peer.sendall(b"x")
+        run_until(loop, lambda: protocol.seen or protocol.data)
+        assert protocol.seen == [b"x"]
+
+
+def test_u9_a_method_that_cannot_be_looked_up(loop, stream_kind, reports):
+    class Locked(Recorder):
+        @property
+        def data_received(self):
+            raise ZeroDivisionError
+
+    with connected(loop, stream_kind) as (transport, old, peer):
+        new = Locked()
+        with contextlib.suppress(ZeroDivisionError):
+            transport.set_protocol(new)  # asyncio looks it up later
+        peer.sendall(b"x")
+        run_until(loop, lambda: new.lost)
+        assert old.data == b"" and isinstance(new.error, ZeroDivisionError)
+    assert len(reports) == 1
 
 
 def test_u9_a_protocol_without_the_methods(loop, stream_kind, reports):
