@@ -124,8 +124,10 @@ future_bind(PyObject *self, PyObject *loop)
     else {
         Py_INCREF(loop);
     }
-    Py_XSETREF(f->loop, loop);
+    PyObject *before = f->loop; /* get_event_loop() may have begun a life, too */
+    f->loop = loop;
     f->native = future_native_loop(f->state, loop);
+    Py_XDECREF(before);
     int debug = future_ask_debug(f);
     return debug <= 0 ? debug : future_note_source(f);
 }
@@ -380,7 +382,9 @@ future_call_foreign(FutureData *f, PyObject *callback, PyObject *arg,
     if (future_check_alive(f) < 0) {
         return -1;
     }
+    /* Looking call_soon up may run __init__() again, which drops both. */
     PyObject *loop = Py_NewRef(f->loop);
+    Py_INCREF(context);
     PyObject *args[5] = {NULL, loop, callback, arg, context};
     size_t nargs = 3;
     if (arg == NULL) {
@@ -391,6 +395,7 @@ future_call_foreign(FutureData *f, PyObject *callback, PyObject *arg,
         f->state->str_call_soon, args + 1, nargs | PY_VECTORCALL_ARGUMENTS_OFFSET,
         f->state->kwnames_context);
     Py_DECREF(loop);
+    Py_DECREF(context);
     Py_XDECREF(handle);
     return handle == NULL ? -1 : 0;
 }
@@ -398,15 +403,20 @@ future_call_foreign(FutureData *f, PyObject *callback, PyObject *arg,
 int
 future_call_soon(FutureData *f, PyObject *callback, PyObject *arg, PyObject *context)
 {
-    if (f->native == NULL || arg == NULL) {
+    Loop *native = f->native;
+    if (native == NULL || arg == NULL) {
         return future_call_foreign(f, callback, arg, context);
     }
-    if (UNLIKELY(f->native->debug)
-        && handle_check_callback(f->native, callback, "call_soon") < 0) {
-        return -1;
+    Py_INCREF(native); /* the check runs code that may give us another loop */
+    int rc = UNLIKELY(native->debug)
+                 ? handle_check_callback(native, callback, "call_soon")
+                 : 0;
+    if (rc == 0) {
+        rc = future_push(native, future_callback_job, Py_NewRef(callback),
+                         Py_NewRef(arg), Py_NewRef(context));
     }
-    return future_push(f->native, future_callback_job, Py_NewRef(callback),
-                       Py_NewRef(arg), Py_NewRef(context));
+    Py_DECREF(native);
+    return rc;
 }
 
 /* Wake a task through a loop that is not ours. */
@@ -617,29 +627,54 @@ future_outcome(PyObject *self, PyObject **out)
 
 /* ------------------------------------------------------ to be told of it */
 
-/* Append to `rest` what cannot be `first`.  Steals item.  0 or -1. */
+/* `rest` is there from now on; but making a list may run code that sets a result, and
+ * then it is of no use.  0 or -1. */
 static int
-future_append(FutureData *f, PyObject *item)
+future_make_rest(FutureData *f)
 {
-    if (item == NULL) {
+    if (f->rest != NULL) {
+        return 0;
+    }
+    PyObject *rest = PyList_New(0);
+    if (rest == NULL) {
         return -1;
     }
-    if (f->rest == NULL) {
-        f->rest = PyList_New(0);
+    if (f->rest == NULL && f->status == FUTURE_PENDING) {
+        f->rest = rest;
+        return 0;
     }
-    int rc = f->rest == NULL ? -1 : PyList_Append(f->rest, item);
-    Py_DECREF(item);
-    return rc;
+    Py_DECREF(rest);
+    return 0;
 }
 
 COLD int
 future_add_waiter_slow(PyObject *self, PyObject *task)
 {
     FutureData *f = future_data(self);
+    if (f->status == FUTURE_PENDING && future_make_rest(f) < 0) {
+        return -1;
+    }
     if (f->status != FUTURE_PENDING) {
         return future_schedule_one(self, Py_NewRef(task), NULL);
     }
-    return future_append(f, Py_NewRef(task));
+    return PyList_Append(f->rest, task);
+}
+
+/* A callback that cannot be `first`. */
+static int
+future_add_to_rest(PyObject *self, PyObject *callback, PyObject *context)
+{
+    FutureData *f = future_data(self);
+    PyObject *pair = PyTuple_Pack(2, callback, context);
+    int rc = pair == NULL ? -1 : future_make_rest(f);
+    if (rc == 0 && f->status != FUTURE_PENDING) {
+        rc = future_call_soon(f, callback, self, context);
+    }
+    else if (rc == 0) {
+        rc = PyList_Append(f->rest, pair);
+    }
+    Py_XDECREF(pair);
+    return rc;
 }
 
 int
@@ -659,7 +694,7 @@ future_add_callback(PyObject *self, PyObject *callback, PyObject *context)
         f->first_context = Py_NewRef(context);
     }
     else {
-        rc = future_append(f, PyTuple_Pack(2, callback, context));
+        rc = future_add_to_rest(self, callback, context);
     }
     Py_DECREF(context);
     return rc;

@@ -8,6 +8,19 @@
  */
 #include "awaitable/future_callbacks.h"
 
+/* (callback, context).  Holds both: making a tuple may run code that removes what is
+ * stored.  -> new or NULL */
+static PyObject *
+future_callbacks_pack(PyObject *callback, PyObject *context)
+{
+    Py_INCREF(callback);
+    Py_INCREF(context);
+    PyObject *pair = PyTuple_Pack(2, callback, context);
+    Py_DECREF(callback);
+    Py_DECREF(context);
+    return pair;
+}
+
 /* The pair that asyncio would have stored for a waiting task.  -> new */
 static PyObject *
 future_callbacks_pair(PyObject *task)
@@ -16,7 +29,7 @@ future_callbacks_pair(PyObject *task)
     if (callback == NULL) {
         return NULL;
     }
-    PyObject *pair = PyTuple_Pack(2, callback, future_waiter->context(task));
+    PyObject *pair = future_callbacks_pack(callback, future_waiter->context(task));
     Py_DECREF(callback);
     return pair;
 }
@@ -32,7 +45,7 @@ future_callbacks_snapshot(FutureData *f)
     if (f->first != NULL) {
         PyObject *item = f->first_context == NULL
                              ? Py_NewRef(f->first)
-                             : PyTuple_Pack(2, f->first, f->first_context);
+                             : future_callbacks_pack(f->first, f->first_context);
         int rc = item == NULL ? -1 : PyList_Append(all, item);
         Py_XDECREF(item);
         if (rc < 0) {
@@ -104,19 +117,64 @@ future_callbacks_entry_equals(PyObject *entry, PyObject *callback)
     return equal;
 }
 
-/* Those of `all` that do not equal `callback`.  -> new list or NULL */
+/* Those of `all` that equal `callback`.  -> new list or NULL */
 static PyObject *
-future_callbacks_keep_others(PyObject *all, PyObject *callback)
+future_callbacks_equal(PyObject *all, PyObject *callback)
 {
-    PyObject *kept = PyList_New(0);
-    for (Py_ssize_t i = 0; kept != NULL && i < PyList_GET_SIZE(all); i++) {
+    PyObject *equal = PyList_New(0);
+    for (Py_ssize_t i = 0; equal != NULL && i < PyList_GET_SIZE(all); i++) {
         PyObject *entry = PyList_GET_ITEM(all, i);
-        int equal = future_callbacks_entry_equals(entry, callback);
-        if (equal < 0 || (equal == 0 && PyList_Append(kept, entry) < 0)) {
-            Py_CLEAR(kept);
+        int is_equal = future_callbacks_entry_equals(entry, callback);
+        if (is_equal < 0 || (is_equal > 0 && PyList_Append(equal, entry) < 0)) {
+            Py_CLEAR(equal);
         }
     }
-    return kept;
+    return equal;
+}
+
+/* Is this very entry in the list?  A pair may have been made anew. */
+static bool
+future_callbacks_has(PyObject *list, PyObject *entry)
+{
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
+        PyObject *other = PyList_GET_ITEM(list, i);
+        if (other == entry
+            || (PyTuple_CheckExact(other) && PyTuple_CheckExact(entry)
+                && PyTuple_GET_ITEM(other, 0) == PyTuple_GET_ITEM(entry, 0)
+                && PyTuple_GET_ITEM(other, 1) == PyTuple_GET_ITEM(entry, 1))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Store what is stored now, but for `removed`.  0 or -1. */
+static int
+future_callbacks_leave_out(FutureData *f, PyObject *removed)
+{
+    PyObject *kept = PyList_New(0);
+    PyObject *all = kept == NULL ? NULL : future_callbacks_snapshot(f);
+    int rc = all == NULL ? -1 : 0;
+    for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(all); i++) {
+        PyObject *entry = PyList_GET_ITEM(all, i);
+        rc = future_callbacks_has(removed, entry) ? 0 : PyList_Append(kept, entry);
+    }
+    Py_XDECREF(all);
+    if (rc == 0 && PyList_GET_SIZE(kept) == 0) {
+        Py_CLEAR(kept);
+    }
+    /* Done meanwhile: then all were queued and there is nothing to keep. */
+    if (rc < 0 || f->status != FUTURE_PENDING) {
+        Py_XDECREF(kept);
+        return rc;
+    }
+    PyObject *first = f->first, *context = f->first_context, *rest = f->rest;
+    f->first = f->first_context = NULL;
+    f->rest = kept;
+    Py_XDECREF(first);
+    Py_XDECREF(context);
+    Py_XDECREF(rest);
+    return 0;
 }
 
 Py_ssize_t
@@ -126,27 +184,19 @@ future_callbacks_remove(PyObject *self, PyObject *callback)
     if (f->first == NULL && f->rest == NULL) {
         return 0;
     }
-    /* Comparing runs Python code, which may change the callbacks: compare on a
-     * copy of our own, and install what is left only if something went. */
+    /* Comparing runs Python code, which may add and remove callbacks: compare on a
+     * copy of our own, then take what was found out of what is there by then. */
     PyObject *all = future_callbacks_snapshot(f);
-    if (all == NULL) {
+    PyObject *equal = all == NULL ? NULL : future_callbacks_equal(all, callback);
+    Py_XDECREF(all);
+    if (equal == NULL) {
         return -1;
     }
-    PyObject *kept = future_callbacks_keep_others(all, callback);
-    Py_ssize_t removed = -1;
-    if (kept != NULL) {
-        removed = PyList_GET_SIZE(all) - PyList_GET_SIZE(kept);
-        /* Done meanwhile: then all were queued and there is nothing to keep. */
-        if (removed > 0 && f->status == FUTURE_PENDING) {
-            PyObject *first = f->first, *context = f->first_context, *rest = f->rest;
-            f->first = f->first_context = NULL;
-            f->rest = PyList_GET_SIZE(kept) > 0 ? Py_NewRef(kept) : NULL;
-            Py_XDECREF(first);
-            Py_XDECREF(context);
-            Py_XDECREF(rest);
-        }
-        Py_DECREF(kept);
+    Py_ssize_t removed = PyList_GET_SIZE(equal);
+    if (removed > 0 && f->status == FUTURE_PENDING
+        && future_callbacks_leave_out(f, equal) < 0) {
+        removed = -1;
     }
-    Py_DECREF(all);
+    Py_DECREF(equal);
     return removed;
 }

@@ -242,8 +242,13 @@ handle_args_tuple(Handle *self)
     if (self->nargs == HANDLE_ARGS_IN_TUPLE) {
         return Py_NewRef(self->args[1]);
     }
-    PyObject *tuple = PyTuple_New(self->nargs);
-    for (Py_ssize_t i = 0; tuple != NULL && i < self->nargs; i++) {
+    Py_ssize_t count = self->nargs;
+    PyObject *tuple = PyTuple_New(count);
+    if (UNLIKELY(self->nargs != count)) { /* making it ran code that has cancelled us */
+        Py_XDECREF(tuple);
+        return handle_args_tuple(self);
+    }
+    for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {
         PyTuple_SET_ITEM(tuple, i, Py_NewRef(self->args[1 + i]));
     }
     return tuple;

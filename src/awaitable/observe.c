@@ -120,6 +120,9 @@ observe_through_hook(Loop *loop, Job *job)
         return -1;
     }
     int rc = 0;
+    if (job->run == handle_timer_job) {
+        ((TimerHandle *)handle)->scheduled = false;
+    }
     if (!handle_is_cancelled(handle)) {
         PyObject *hook = Py_NewRef(loop->handle_run_hook);
         PyObject *result = PyObject_CallOneArg(hook, handle);

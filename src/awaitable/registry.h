@@ -47,11 +47,10 @@ registry_slot_holds(const Loop *native, const PyObject *task)
            && *native->current_slot == task;
 }
 
-/* `task` runs a step from now on.  0 or -1. */
+/* `task` runs a step on `native` from now on (NULL: on a foreign loop).  0 or -1. */
 static inline int
-registry_enter(FutureData *f, PyObject *task)
+registry_enter(Loop *native, FutureData *f, PyObject *task)
 {
-    Loop *native = f->native;
     if (!PY_AT_LEAST_3_14 && LIKELY(registry_is_lazy(native))) {
         native->current_task = task;
         return 0;

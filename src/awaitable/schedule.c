@@ -208,9 +208,12 @@ schedule_py_add_callback(PyObject *self, PyObject *handle)
     if (inbox_has_posts(loop) && inbox_drain(loop) < 0) {
         return NULL;
     }
-    int rc = Py_IS_TYPE(handle, loop->state->handle_type)
-                 ? handle_schedule(loop, handle)
-                 : ready_push(loop, schedule_run_other, Py_NewRef(handle), NULL, NULL);
+    /* Another loop's handle gives its own loop back when it has run. */
+    bool is_ours = Py_IS_TYPE(handle, loop->state->handle_type)
+                   && ((Handle *)handle)->loop == loop;
+    int rc = is_ours ? handle_schedule(loop, handle)
+                     : ready_push(loop, schedule_run_other, Py_NewRef(handle), NULL,
+                                  NULL);
     return rc < 0 ? NULL : Py_NewRef(Py_None);
 }
 

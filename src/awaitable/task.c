@@ -8,6 +8,7 @@
 #include "awaitable/task.h"
 
 #include "awaitable/shown.h"
+#include "awaitable/slots.h"
 #include "base/call.h"
 #include "base/pycompat.h"
 
@@ -248,7 +249,10 @@ task_dealloc(PyObject *self)
     Py_TRASHCAN_BEGIN(self, task_dealloc)
     future_clear_weakrefs(self);
     Loop *native = f->native;
-    bool registered = t->registered;
+    bool registered = t->registered || (PY_AT_LEAST_3_14 && f->state->slot_node == 0);
+    if (PY_AT_LEAST_3_14 && !registered) {
+        slots_unlink(f->state, self); /* asyncio._register_task() called by hand */
+    }
     PyObject *loop;
     task_clear_data(self, &loop);
     if (UNLIKELY(registered)) {

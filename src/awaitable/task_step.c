@@ -139,6 +139,9 @@ task_step_pass_cancel(PyObject *self)
 {
     FutureData *f = future_data(self);
     TaskData *t = task_data(self);
+    if (UNLIKELY(t->fut_waiter == NULL)) { /* a step nested in this one has gone on */
+        return 0;
+    }
     PyObject *message = Py_XNewRef(f->cancel_message);
     int taken = task_cancel_waiter(f->state, t->fut_waiter, message);
     Py_XDECREF(message);
@@ -400,7 +403,7 @@ task_step_run(PyObject *self, PyObject *exc)
             return -1;
         }
     }
-    if (UNLIKELY(registry_enter(f, self) < 0)) {
+    if (UNLIKELY(registry_enter(native, f, self) < 0)) {
         Py_XDECREF(exc);
         return -1;
     }

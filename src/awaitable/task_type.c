@@ -244,6 +244,26 @@ task_type_call_factory(PyObject *factory, PyObject *loop, PyObject *const *args,
     return task;
 }
 
+/* The name of a task that a factory has made.  Up to 3.12 asyncio only warns if there
+ * is no set_name().  0 or -1. */
+static int
+task_type_set_name(PyObject *task, PyObject *name)
+{
+    PyObject *named = NULL;
+    if (PY_AT_LEAST_3_13) {
+        named = PyObject_CallMethod(task, "set_name", "O", name);
+    }
+    else {
+        PyObject *tasks = PyImport_ImportModule("asyncio.tasks");
+        if (tasks != NULL) {
+            named = PyObject_CallMethod(tasks, "_set_task_name", "OO", task, name);
+            Py_DECREF(tasks);
+        }
+    }
+    Py_XDECREF(named);
+    return named == NULL ? -1 : 0;
+}
+
 /* The older way: the context if there is one, and the name is set afterwards. */
 static PyObject *
 task_type_call_old_factory(PyObject *factory, Loop *loop, const TaskOptions *options)
@@ -251,14 +271,10 @@ task_type_call_old_factory(PyObject *factory, Loop *loop, const TaskOptions *opt
     PyObject *args[3] = {(PyObject *)loop, options->coro, options->context};
     PyObject *kwnames = options->context == NULL ? NULL : loop->state->kwnames_context;
     PyObject *task = PyObject_Vectorcall(factory, args, 2, kwnames);
-    if (task == NULL || options->name == NULL) {
-        return task;
-    }
-    PyObject *named = PyObject_CallMethod(task, "set_name", "O", options->name);
-    if (named == NULL) {
+    if (task != NULL && options->name != NULL
+        && task_type_set_name(task, options->name) < 0) {
         Py_CLEAR(task);
     }
-    Py_XDECREF(named);
     return task;
 }
 

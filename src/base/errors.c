@@ -12,7 +12,10 @@
 PyObject *
 errors_make_oserror(int number)
 {
-    return PyObject_CallFunction(PyExc_OSError, "is", number, strerror(number));
+    /* In the locale's own language and encoding, as CPython reads it. */
+    PyObject *text = PyUnicode_DecodeLocale(strerror(number), "surrogateescape");
+    return text == NULL ? NULL
+                        : PyObject_CallFunction(PyExc_OSError, "iN", number, text);
 }
 
 PyObject *

@@ -412,15 +412,15 @@ loop_open(Loop *self)
     if (loop_fill_standard() < 0) {
         return -1;
     }
-    self->uv = PyMem_RawMalloc(sizeof(uv_loop_t));
+    self->uv = PyMem_RawCalloc(1, sizeof(uv_loop_t));
     if (self->uv == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     int rc = uv_loop_init(self->uv);
     if (rc < 0) {
-        /* What failed came after the poller: libuv leaves that open. */
-        if (uv_backend_fd(self->uv) >= 0) {
+        /* If what failed came after the poller: libuv leaves that open. */
+        if (uv_backend_fd(self->uv) > 2) {
             close(uv_backend_fd(self->uv));
         }
         PyMem_RawFree(self->uv);
@@ -561,6 +561,10 @@ loop_dealloc(PyObject *op)
     PyObject_GC_UnTrack(op);
     PyObject_ClearWeakRefs(op);
     loop_clear(self);
+    /* A task that was given to another loop by Future.__init__() does not hold us. */
+    while (!list_is_empty(&self->tasks)) {
+        list_remove(self->tasks.next);
+    }
     spares_free(&self->spares);
     uv_cond_destroy(&self->inbox_finished);
     uv_mutex_destroy(&self->inbox_mutex);

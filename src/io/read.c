@@ -227,23 +227,39 @@ read_is_buffered(const ModuleState *state, PyObject *protocol)
     return is_buffered;
 }
 
-/* 0 or -1 */
+/* 0, or -1 with MemoryError. */
 static int
-read_learn_buffered(Stream *self, PyObject *protocol)
+read_make_buffered(Stream *self)
 {
-    const ModuleState *state = self->transport.loop->state;
     if (self->buffered == NULL) {
         self->buffered = PyMem_Calloc(1, sizeof(BufferedReader));
-        if (self->buffered == NULL) {
-            PyErr_NoMemory();
-            return -1;
-        }
     }
-    BufferedReader *reader = self->buffered;
-    if (read_find_method(protocol, state->str_get_buffer, &reader->get_buffer) < 0) {
+    if (self->buffered == NULL) {
+        PyErr_NoMemory();
         return -1;
     }
-    return read_find_method(protocol, state->str_buffer_updated, &reader->updated);
+    return 0;
+}
+
+int
+read_learn_kind(Stream *self)
+{
+    if (consumer_find(&self->transport) < 0) {
+        return -1;
+    }
+    if (CONSUMER_HAS(&self->transport, received)) {
+        self->is_buffered = false;
+        self->bulk = 0;
+        return 0;
+    }
+    PyObject *protocol = Py_NewRef(self->transport.protocol);
+    int is_buffered = read_is_buffered(self->transport.loop->state, protocol);
+    Py_DECREF(protocol);
+    if (is_buffered < 0 || (is_buffered > 0 && read_make_buffered(self) < 0)) {
+        return -1;
+    }
+    self->is_buffered = is_buffered;
+    return 0;
 }
 
 /* From here on they are looked up at each call. */
@@ -257,52 +273,37 @@ read_forget_methods(Stream *self)
     }
 }
 
-void
-read_learn_methods(Stream *self)
+int
+read_find_methods(Stream *self)
 {
     if (CONSUMER_HAS(&self->transport, received) || self->transport.protocol == NULL) {
-        return;
+        return 0;
     }
+    const ModuleState *state = self->transport.loop->state;
     PyObject *protocol = Py_NewRef(self->transport.protocol);
-    PyObject *name = self->transport.loop->state->str_data_received;
-    int rc = self->is_buffered ? read_learn_buffered(self, protocol)
-                               : read_find_method(protocol, name, &self->receive);
+    int rc;
+    if (self->is_buffered) {
+        BufferedReader *reader = self->buffered;
+        rc = read_find_method(protocol, state->str_get_buffer, &reader->get_buffer);
+        rc = rc < 0 ? rc
+                    : read_find_method(protocol, state->str_buffer_updated,
+                                       &reader->updated);
+    }
+    else {
+        rc = read_find_method(protocol, state->str_data_received, &self->receive);
+    }
     if (rc < 0) {
-        PyErr_Clear(); /* the call will tell */
         read_forget_methods(self);
     }
     Py_DECREF(protocol);
+    return rc;
 }
 
 int
 read_learn_protocol(Stream *self)
 {
-    if (consumer_find(&self->transport) < 0) {
-        return -1;
-    }
-    if (CONSUMER_HAS(&self->transport, received)) {
-        self->is_buffered = false;
-        self->bulk = 0;
-        return 0;
-    }
-    PyObject *protocol = Py_NewRef(self->transport.protocol);
-    const ModuleState *state = self->transport.loop->state;
-    int is_buffered = read_is_buffered(state, protocol);
-    int rc = is_buffered;
-    if (is_buffered > 0) {
-        rc = read_learn_buffered(self, protocol);
-    }
-    else if (is_buffered == 0) {
-        rc = read_find_method(protocol, state->str_data_received, &self->receive);
-    }
-    if (rc >= 0) {
-        self->is_buffered = is_buffered;
-    }
-    else {
-        read_forget_methods(self); /* they are the old protocol's */
-    }
-    Py_DECREF(protocol);
-    return rc < 0 ? -1 : 0;
+    read_forget_methods(self); /* they are the old protocol's */
+    return read_learn_kind(self) < 0 ? -1 : read_find_methods(self);
 }
 
 /* ------------------------------------------------------ the protocol is called */

@@ -34,12 +34,16 @@ int read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found);
 PyObject *read_call(Transport *self, ReadMethod method, PyObject *protocol,
                     PyObject *name, PyObject *arg);
 
-/* Find out how the stream's protocol takes its data.  0 or -1: then its methods are
- * looked up at each call. */
-int read_learn_protocol(Stream *self);
+/* Find out how the stream's protocol takes its data: as bytes, in its own buffer, or
+ * in C.  0 or -1 */
+int read_learn_kind(Stream *self);
 
-/* connection_made() may have set other methods on the protocol: find them again. */
-void read_learn_methods(Stream *self);
+/* Find its methods, once connection_made() has been called: that may have set some.
+ * Those that are not found are looked up at each call.  0 or -1 */
+int read_find_methods(Stream *self);
+
+/* Both, for another protocol.  0 or -1 */
+int read_learn_protocol(Stream *self);
 
 /* connection_made() has been called.  0 or -1 with an OSError. */
 int read_begin(Stream *self);

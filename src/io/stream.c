@@ -168,7 +168,9 @@ stream_begin(Loop *Py_UNUSED(loop), Job *job)
      * run again, and whoever waits for the connection is resolved all the same.
      * connection_made() may also have closed the stream. */
     PyObject *leaving = PyErr_GetRaisedException();
-    read_learn_methods(self);
+    if (read_find_methods(self) < 0) {
+        PyErr_Clear(); /* the call will tell */
+    }
     if (resource_is_open(&self->resource) && read_begin(self) < 0
         && transport_fatal(&self->transport, "Fatal read error on socket transport")
                < 0) {
@@ -301,7 +303,7 @@ static int
 stream_set_up(Stream *self, const StreamOrigin *origin)
 {
     Loop *loop = origin->loop;
-    if (read_slab(loop) == NULL || read_learn_protocol(self) < 0) {
+    if (read_slab(loop) == NULL || read_learn_kind(self) < 0) {
         return -1;
     }
     if (origin->server != NULL && stream_attach(self, origin->server) < 0) {

@@ -10,6 +10,7 @@
 #include "base/errors.h"
 #include "engine/resource.h"
 #include "io/addr.h"
+#include "io/stream.h"
 
 #include <sys/socket.h>
 

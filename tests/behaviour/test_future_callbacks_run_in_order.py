@@ -272,3 +272,28 @@ def test_g10_a_long_chain_of_callbacks_that_hold_futures(loop):
     del future, last
     gc.collect()
     assert_usable(loop)
+
+
+def test_one_added_while_others_are_compared_stays(loop):
+    seen = []
+
+    class Adding:
+        def __call__(self, future):
+            seen.append("the one to remove")
+
+        def __eq__(self, other):
+            if not seen:
+                seen.append("compared")
+                future.add_done_callback(lambda _: seen.append("added"))
+            return True
+
+        __hash__ = None
+
+    future = loop.create_future()
+    future.add_done_callback(nothing)
+    future.add_done_callback(Adding())
+    future.remove_done_callback(Adding())
+    future.set_result(1)
+    turns(loop)
+    assert seen[0] == "compared" and "the one to remove" not in seen
+    assert "added" in seen or isinstance(loop, asyncio.SelectorEventLoop)

@@ -228,3 +228,23 @@ def test_create_task_passes_eager_start(loop):
         await late
 
     run(loop, main())
+
+
+def test_the_name_of_a_task_without_set_name(loop):
+    class Nameless:
+        def __init__(self, coro):
+            coro.close()
+
+    async def nothing():
+        pass
+
+    loop.set_task_factory(lambda loop, coro, **_: Nameless(coro))
+    if PY >= (3, 14):  # the factory gets the name
+        assert type(loop.create_task(nothing(), name="x")) is Nameless
+    elif PY == (3, 13):
+        with pytest.raises(AttributeError):
+            loop.create_task(nothing(), name="x")
+    else:
+        with pytest.warns(DeprecationWarning, match="Task.set_name"):
+            assert type(loop.create_task(nothing(), name="x")) is Nameless
+    loop.set_task_factory(None)

@@ -514,3 +514,57 @@ def test_who_waits_for_it_is_noted(loop):
         assert not inner._asyncio_awaited_by
 
     run(loop, main())
+
+
+@pytest.mark.hotloop_only("asyncio's task waits for ever after it")
+def test_what_it_waits_for_goes_on_with_it_at_once(loop):
+    """A future that calls back while it is asked to; what it leads to ends the wait."""
+    callbacks = []
+
+    class Eager:
+        _asyncio_future_blocking = True
+
+        def get_loop(self):
+            return loop
+
+        def add_done_callback(self, callback, *, context=None):
+            callbacks.append(callback)
+            self._asyncio_future_blocking = True
+            callback(self)
+
+        def result(self):
+            return None
+
+        def cancel(self, msg=None):
+            return False
+
+    class Dropped:
+        def __del__(self):
+            callbacks[0](eager)
+            tasks[0].cancel()
+
+    def only_the_task_keeps_it():
+        future = kind(loop=loop)
+        future.dropped = Dropped()
+        future._asyncio_future_blocking = True
+        return future
+
+    class Waits:
+        def __await__(self):
+            yield eager
+            yield only_the_task_keeps_it()
+            yield None
+
+    async def main():
+        await Waits()
+
+    kind = type("Own", (type(loop.create_future()),), {})
+    eager, tasks = Eager(), []
+    loop.set_exception_handler(lambda *_: None)
+    tasks.append(loop.create_task(main()))
+    turns(loop, 10)
+    tasks[0].cancel()
+    turns(loop, 5)
+    tasks[0]._log_destroy_pending = False
+    tasks[0].get_coro() and tasks[0].get_coro().close()
+    assert_usable(loop)

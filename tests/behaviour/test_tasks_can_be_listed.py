@@ -2,6 +2,7 @@
 """all_tasks and current_task, as debuggers and monitors see them."""
 
 import asyncio
+import gc
 import threading
 
 import pytest
@@ -166,3 +167,27 @@ def test_a_foreign_task_is_listed_beside_native_ones(loop):
         return {stdlib, native} <= found
 
     assert run(loop, main())
+
+
+@pytest.mark.skipif(PY < (3, 14), reason="before, asyncio keeps weak references")
+def test_one_that_was_registered_by_hand_leaves_the_list(loop):
+    """_register_task() is there for whoever extends asyncio; a task links itself by it."""
+
+    async def nothing():
+        pass
+
+    plain = loop.create_task(nothing())
+
+    class Own(type(plain)):
+        pass
+
+    for _ in range(20):
+        task = Own(nothing(), loop=loop)
+        run(loop, asyncio.gather(task, plain))
+        asyncio._register_task(task)
+        assert task not in asyncio.all_tasks(loop)  # it is done
+        del task
+        gc.collect()
+        kept = [loop.create_task(nothing()) for _ in range(3)]
+        assert set(kept) <= asyncio.all_tasks(loop)
+        run(loop, asyncio.gather(*kept))

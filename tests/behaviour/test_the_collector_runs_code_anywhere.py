@@ -24,8 +24,11 @@ pytestmark = [
 def collecting(act):
     """Call `act` at every allocation of a container."""
 
-    def called(phase, _info):
-        if phase == "start":
+    kept = []  # dicts, which would be used again without an allocation
+
+    def called(phase, info):
+        kept.append(info)
+        if phase == "start" and gc.get_threshold()[0] == 1:
             gc.set_threshold(0)
             try:
                 act()
@@ -33,8 +36,8 @@ def collecting(act):
                 gc.set_threshold(1, 1, 1)
 
     before = gc.get_threshold()
-    gc.collect()
     gc.callbacks.append(called)
+    gc.collect()
     gc.set_threshold(1, 1, 1)
     try:
         yield
@@ -153,3 +156,49 @@ def test_an_attribute_is_set_while_the_first_write_makes_its_dict(loop):
                 transport.write(b"x")
             run_until(loop, lambda: far.recv(1) == b"x")
     assert marked and all(transport.mark == 17 for transport in marked)
+
+
+def test_a_handle_is_cancelled_while_its_arguments_are_shown(loop):
+    for number in range(1, 8):
+        handle = loop.call_later(1000, print, 1, 2)
+        kept = [tuple(range(3)) for _ in range(3000)]  # so that no tuple is at hand
+        with collecting(at_the(number, handle.cancel)):
+            shown = handle._args
+        assert "NULL" not in repr(shown) and len(shown or ()) in (0, 2)
+        del kept
+
+
+def test_a_callback_is_removed_while_callbacks_are_shown(loop):
+    for number in range(1, 8):
+        future = loop.create_future()
+        future.add_done_callback(lambda _: None)
+        clear = functools.partial(remove_all, future)
+        kept = [tuple(range(2)) for _ in range(3000)]
+        with collecting(at_the(number, clear)):
+            shown = future._callbacks
+        repr(shown)
+        del kept
+
+
+def remove_all(future):
+    for callback, _ in future._callbacks or ():
+        future.remove_done_callback(callback)
+
+
+def test_a_result_is_set_while_a_callback_is_added(loop):
+    for number in range(1, 8):
+        future = loop.create_future()
+        seen = []
+        future.add_done_callback(lambda _, seen=seen: seen.append("first"))
+        kept = [tuple(range(2)) for _ in range(3000)]
+        with collecting(at_the(number, functools.partial(set_result, future))):
+            future.add_done_callback(lambda _, seen=seen: seen.append("second"))
+        set_result(future)
+        settle(loop)
+        assert seen == ["first", "second"]
+        del kept
+
+
+def set_result(future):
+    if not future.done():
+        future.set_result(None)

@@ -4,6 +4,7 @@
 import asyncio
 import signal
 import socket
+import sys
 import threading
 
 import pytest
@@ -306,6 +307,22 @@ def test_asyncios_own_handle_runs_in_its_turn(loop):
     assert handle in loop._ready and not loop._scheduled
     turns(loop)
     assert seen == [1, 2, 3] and not loop._ready
+
+
+@pytest.mark.hotloop_only("counts references of ours")
+def test_a_handle_of_another_loop_gives_back_what_it_took(loop):
+    other = type(loop)()
+    handles = []
+    before = sys.getrefcount(loop), sys.getrefcount(other)
+    for _ in range(10):
+        handle = other.call_soon(handles.append, None)
+        other._run_once()
+        loop._add_callback(handle)
+        del handle
+        loop._run_once()
+    assert (sys.getrefcount(loop), sys.getrefcount(other)) == before
+    assert handles == [None] * 20
+    other.close()
 
 
 @pytest.mark.parametrize("debug", [False, True])
