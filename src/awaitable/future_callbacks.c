@@ -132,41 +132,65 @@ future_callbacks_equal(PyObject *all, PyObject *callback)
     return equal;
 }
 
-/* Is this very entry in the list?  A pair may have been made anew. */
+/* The very same entry?  A pair may have been made anew. */
 static bool
-future_callbacks_has(PyObject *list, PyObject *entry)
+future_callbacks_is(PyObject *a, PyObject *b)
 {
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); i++) {
-        PyObject *other = PyList_GET_ITEM(list, i);
-        if (other == entry
-            || (PyTuple_CheckExact(other) && PyTuple_CheckExact(entry)
-                && PyTuple_GET_ITEM(other, 0) == PyTuple_GET_ITEM(entry, 0)
-                && PyTuple_GET_ITEM(other, 1) == PyTuple_GET_ITEM(entry, 1))) {
-            return true;
+    return a == b
+           || (PyTuple_CheckExact(a) && PyTuple_CheckExact(b)
+               && PyTuple_GET_ITEM(a, 0) == PyTuple_GET_ITEM(b, 0)
+               && PyTuple_GET_ITEM(a, 1) == PyTuple_GET_ITEM(b, 1));
+}
+
+/* A walk along what was stored before a comparison, and what was found equal there. */
+typedef struct Removal {
+    PyObject *before;  /* borrowed lists, the second one a part of the first */
+    PyObject *removed;
+    Py_ssize_t next;   /* how far we are in each of them */
+    Py_ssize_t next_removed;
+} Removal;
+
+/* Walk on to this very entry; was it found equal?  What was added meanwhile comes
+ * after all others: it is not there. */
+static bool
+future_callbacks_was_equal(Removal *walk, PyObject *entry)
+{
+    while (walk->next < PyList_GET_SIZE(walk->before)) {
+        PyObject *old = PyList_GET_ITEM(walk->before, walk->next++);
+        bool was_equal = walk->next_removed < PyList_GET_SIZE(walk->removed)
+                         && PyList_GET_ITEM(walk->removed, walk->next_removed) == old;
+        walk->next_removed += was_equal;
+        if (future_callbacks_is(old, entry)) {
+            return was_equal;
         }
     }
     return false;
 }
 
-/* Store what is stored now, but for `removed`.  0 or -1. */
-static int
-future_callbacks_leave_out(FutureData *f, PyObject *removed)
+/* What is stored now, but for what was found equal.  -> new list or NULL */
+static PyObject *
+future_callbacks_others(FutureData *f, Removal *walk)
 {
     PyObject *kept = PyList_New(0);
     PyObject *all = kept == NULL ? NULL : future_callbacks_snapshot(f);
     int rc = all == NULL ? -1 : 0;
     for (Py_ssize_t i = 0; rc == 0 && i < PyList_GET_SIZE(all); i++) {
         PyObject *entry = PyList_GET_ITEM(all, i);
-        rc = future_callbacks_has(removed, entry) ? 0 : PyList_Append(kept, entry);
+        rc = future_callbacks_was_equal(walk, entry) ? 0 : PyList_Append(kept, entry);
     }
     Py_XDECREF(all);
-    if (rc == 0 && PyList_GET_SIZE(kept) == 0) {
+    if (rc < 0) {
         Py_CLEAR(kept);
     }
-    /* Done meanwhile: then all were queued and there is nothing to keep. */
-    if (rc < 0 || f->status != FUTURE_PENDING) {
-        Py_XDECREF(kept);
-        return rc;
+    return kept;
+}
+
+/* Store `kept` in place of all; steals it. */
+static void
+future_callbacks_store(FutureData *f, PyObject *kept)
+{
+    if (PyList_GET_SIZE(kept) == 0) {
+        Py_CLEAR(kept);
     }
     PyObject *first = f->first, *context = f->first_context, *rest = f->rest;
     f->first = f->first_context = NULL;
@@ -174,7 +198,6 @@ future_callbacks_leave_out(FutureData *f, PyObject *removed)
     Py_XDECREF(first);
     Py_XDECREF(context);
     Py_XDECREF(rest);
-    return 0;
 }
 
 Py_ssize_t
@@ -188,15 +211,21 @@ future_callbacks_remove(PyObject *self, PyObject *callback)
      * copy of our own, then take what was found out of what is there by then. */
     PyObject *all = future_callbacks_snapshot(f);
     PyObject *equal = all == NULL ? NULL : future_callbacks_equal(all, callback);
+    Py_ssize_t removed = equal == NULL ? -1 : PyList_GET_SIZE(equal);
+    if (removed > 0 && f->status == FUTURE_PENDING) {
+        Removal walk = {.before = all, .removed = equal};
+        PyObject *kept = future_callbacks_others(f, &walk);
+        if (kept == NULL) {
+            removed = -1;
+        }
+        else if (f->status == FUTURE_PENDING) {
+            future_callbacks_store(f, kept);
+        }
+        else { /* done meanwhile: then all were queued and there is nothing to keep */
+            Py_DECREF(kept);
+        }
+    }
     Py_XDECREF(all);
-    if (equal == NULL) {
-        return -1;
-    }
-    Py_ssize_t removed = PyList_GET_SIZE(equal);
-    if (removed > 0 && f->status == FUTURE_PENDING
-        && future_callbacks_leave_out(f, equal) < 0) {
-        removed = -1;
-    }
-    Py_DECREF(equal);
+    Py_XDECREF(equal);
     return removed;
 }

@@ -244,8 +244,8 @@ handle_args_tuple(Handle *self)
     }
     Py_ssize_t count = self->nargs;
     PyObject *tuple = PyTuple_New(count);
-    if (UNLIKELY(self->nargs != count)) { /* making it ran code that has cancelled us */
-        Py_XDECREF(tuple);
+    if (UNLIKELY(tuple != NULL && self->nargs != count)) {
+        Py_DECREF(tuple); /* making it ran code that has cancelled us */
         return handle_args_tuple(self);
     }
     for (Py_ssize_t i = 0; tuple != NULL && i < count; i++) {

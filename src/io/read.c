@@ -227,6 +227,16 @@ read_is_buffered(const ModuleState *state, PyObject *protocol)
     return is_buffered;
 }
 
+int
+read_find_buffered(const ModuleState *state, PyObject *protocol, ReadMethod *get_buffer,
+                   ReadMethod *updated)
+{
+    if (read_find_method(protocol, state->str_get_buffer, get_buffer) < 0) {
+        return -1;
+    }
+    return read_find_method(protocol, state->str_buffer_updated, updated);
+}
+
 /* 0, or -1 with MemoryError. */
 static int
 read_make_buffered(Stream *self)
@@ -284,10 +294,7 @@ read_find_methods(Stream *self)
     int rc;
     if (self->is_buffered) {
         BufferedReader *reader = self->buffered;
-        rc = read_find_method(protocol, state->str_get_buffer, &reader->get_buffer);
-        rc = rc < 0 ? rc
-                    : read_find_method(protocol, state->str_buffer_updated,
-                                       &reader->updated);
+        rc = read_find_buffered(state, protocol, &reader->get_buffer, &reader->updated);
     }
     else {
         rc = read_find_method(protocol, state->str_data_received, &self->receive);

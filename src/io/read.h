@@ -30,6 +30,10 @@ PyObject *read_end_lend_bytes(PyObject *bytes, Py_ssize_t room, Py_ssize_t size)
  * before: `found->callable` is NULL then.  0 or -1 */
 int read_find_method(PyObject *protocol, PyObject *name, ReadMethod *found);
 
+/* The same for get_buffer() and buffer_updated().  0 or -1 */
+int read_find_buffered(const ModuleState *state, PyObject *protocol,
+                       ReadMethod *get_buffer, ReadMethod *updated);
+
 /* protocol.name(arg) in the transport's context.  -> new or NULL */
 PyObject *read_call(Transport *self, ReadMethod method, PyObject *protocol,
                     PyObject *name, PyObject *arg);

@@ -47,14 +47,10 @@ tls_data_find_methods(Tls *self, PyObject *protocol)
 {
     const ModuleState *state = self->transport.loop->state;
     tls_data_forget_methods(self);
-    if (!self->is_buffered) {
-        return read_find_method(protocol, state->str_data_received, &self->receive);
+    if (self->is_buffered) {
+        return read_find_buffered(state, protocol, &self->get_buffer, &self->updated);
     }
-    int rc = read_find_method(protocol, state->str_get_buffer, &self->get_buffer);
-    if (rc < 0) {
-        return -1;
-    }
-    return read_find_method(protocol, state->str_buffer_updated, &self->updated);
+    return read_find_method(protocol, state->str_data_received, &self->receive);
 }
 
 void

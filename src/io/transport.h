@@ -121,6 +121,7 @@ typedef struct Stream {
 void transport_init(Transport *self, const TransportOps *ops, Loop *loop,
                     PyObject *protocol, PyObject *context);
 
+/* An empty __dict__, unless there is no memory for one. */
 void transport_make_dict(Transport *self);
 
 /* The transport is in use: calling its methods is to be cheap.  3.11 remembers nothing

@@ -241,8 +241,7 @@ udp_in_deliver_kept(Udp *self)
     self->kept = NULL;
     while (rc == 0 && next < PyList_GET_SIZE(kept) && udp_in_wants(self)) {
         PyObject *pair = PyList_GET_ITEM(kept, next++);      /* nobody else has kept */
-        rc = udp_in_deliver(self, PyTuple_GET_ITEM(pair, 0),
-                            PyTuple_GET_ITEM(pair, 1));
+        rc = udp_in_deliver(self, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
     }
     PyObject *exc = PyErr_GetRaisedException();
     if (next < PyList_GET_SIZE(kept) && !self->transport.closing) {
@@ -355,8 +354,7 @@ udp_in_ask(Udp *self)
         rc = transport_fatal(&self->transport, udp_in_read_error);
     }
     else if (!self->transport.ended) {
-        rc = udp_in_deliver(self, PyTuple_GET_ITEM(pair, 0),
-                            PyTuple_GET_ITEM(pair, 1));
+        rc = udp_in_deliver(self, PyTuple_GET_ITEM(pair, 0), PyTuple_GET_ITEM(pair, 1));
     }
     Py_DECREF(pair);
     return rc;

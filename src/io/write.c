@@ -100,7 +100,7 @@ write_send_batch(Stream *self, size_t *wanted)
         return write_send(self->fd, data + queue->offset, queue->bytes);
     }
     return queue->bytes <= READ_JOIN_SIZE ? write_send_joined(self)
-                                            : write_send_pieces(self, wanted);
+                                          : write_send_pieces(self, wanted);
 }
 
 /* Send until the queue is empty or the kernel full.  0, or an errno. */

@@ -169,7 +169,6 @@ def test_a_foreign_task_is_listed_beside_native_ones(loop):
     assert run(loop, main())
 
 
-@pytest.mark.skipif(PY < (3, 14), reason="before, asyncio keeps weak references")
 def test_one_that_was_registered_by_hand_leaves_the_list(loop):
     """_register_task() is there for whoever extends asyncio; a task links itself by it."""
 
