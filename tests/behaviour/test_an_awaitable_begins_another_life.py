@@ -17,8 +17,8 @@ from tests.tools import PY, assert_usable, child_output, turns
 pytestmark = [
     pytest.mark.skipif(
         PY >= (3, 15),
-        reason="from 3.15 on Future.__init__() raises RuntimeError when it is called again, so none "
-        "of this can begin (test_a_task_is_a_future.py asserts that it does)",
+        reason="from 3.15 on Future.__init__() raises RuntimeError when it is called again, so "
+        "none of this can begin (test_a_task_is_a_future.py asserts that it does)",
     ),
 ]
 

@@ -17,10 +17,10 @@ from tests.tools import PY, assert_usable, connected, run, run_until, settle, so
 pytestmark = [
     pytest.mark.skipif(
         PY >= (3, 12),
-        reason="from 3.12 on the collector waits for the interpreter to be between two bytecodes, so "
-        "C code cannot be interrupted by it (What's New in Python 3.12)",
+        reason="from 3.12 on the collector waits for the interpreter to be between two bytecodes, "
+        "so C code cannot be interrupted by it (What's New in Python 3.12)",
     ),
-    pytest.mark.hotloop_only("it is our C code that is interrupted; asyncio's transports are Python"),
+    pytest.mark.hotloop_only("our C code is what is interrupted; asyncio's transports are Python"),
 ]
 
 
